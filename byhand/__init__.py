@@ -1,0 +1,1 @@
+"""What a learner's notebook imports: checks, plots, data and the parts of earlier lessons."""
