@@ -24,12 +24,7 @@ LESSONS = ROOT / "lessons"
 Kind = Literal["markdown", "code", "solution", "test", "written"]
 
 # Exact, because nbgrader leaves a misspelt hidden test in the learner's notebook without a word.
-MARKERS = {
-    "BEGIN SOLUTION": "### BEGIN SOLUTION",
-    "END SOLUTION": "### END SOLUTION",
-    "BEGIN HIDDEN TESTS": "### BEGIN HIDDEN TESTS",
-    "END HIDDEN TESTS": "### END HIDDEN TESTS",
-}
+MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION", "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
 _LIKE_A_MARKER = re.compile(r"#+\s*(begin|end)\b.*\b(solution|hidden|test)", re.IGNORECASE)
 
 
@@ -122,8 +117,9 @@ def _kind(raw: Any, where: str) -> Kind:
 
 def _check_markers(source: str, kind: Kind, place: str) -> None:
     for line in source.splitlines():
-        if kind != "markdown" and _LIKE_A_MARKER.search(line) and line.strip() not in MARKERS.values():
-            raise LessonError(f"{place}: {line.strip()!r} looks like a marker; write one of {list(MARKERS.values())}.")
+        if kind != "markdown" and _LIKE_A_MARKER.search(line) and line.strip() not in MARKERS:
+            choice = ", ".join(MARKERS)
+            raise LessonError(f"{place}: {line.strip()!r} looks like a marker; write one of: {choice}.")
     needed = {"solution": "SOLUTION", "test": "HIDDEN TESTS"}.get(kind)
     for name in ("SOLUTION", "HIDDEN TESTS"):
         begins, ends = source.count(f"### BEGIN {name}"), source.count(f"### END {name}")
@@ -143,4 +139,6 @@ def _check_ids(cells: tuple[Cell, ...], file: str) -> None:
     solved = {cell.grade_id for cell in cells if cell.kind == "solution"}
     for cell in cells:
         if cell.kind == "test" and cell.exercise not in solved:
-            raise LessonError(f"{file}: {cell.grade_id} tests {cell.exercise}, which no solution cell is called.")
+            raise LessonError(
+                f"{file}: {cell.grade_id} tests {cell.exercise}, but no solution cell is called so."
+            )
