@@ -140,5 +140,5 @@ def _check_ids(cells: tuple[Cell, ...], file: str) -> None:
     for cell in cells:
         if cell.kind == "test" and cell.exercise not in solved:
             raise LessonError(
-                f"{file}: {cell.grade_id} tests {cell.exercise}, but no solution cell is called so."
+                f"{file}: {cell.grade_id} tests {cell.exercise}, which no solution cell is called."
             )
