@@ -157,10 +157,15 @@ def ticks(ax: Axes, side: str, count: int, names: list[str] | None) -> None:
             label.set(rotation=45, ha="right", rotation_mode="anchor")
 
 
+def legend(ax: Axes, **more: Any) -> None:
+    """A legend at the right of the axes, where it hides nothing."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0, **more)
+
+
 def room(texts: Sequence[str] | None) -> float:
     """Inches that these labels need side by side."""
     longest = max((sum(1 + fonts.has_chinese(letter) for letter in text) for text in texts or ()), default=0)
-    return len(texts or ()) * (0.1 * longest + 0.15)
+    return len(texts or ()) * (0.085 * longest + 0.15)
 
 
 def colour(number: int, count: int) -> Any:
@@ -179,3 +184,16 @@ def short(number: float) -> str:
 def listed(numbers: np.ndarray[Any, Any]) -> str:
     shown = ", ".join(short(number) for number in numbers[:NUMBERS_UP_TO])
     return shown if len(numbers) <= NUMBERS_UP_TO else f"{shown}, and {len(numbers) - NUMBERS_UP_TO} more"
+
+
+def peaks(grid: np.ndarray[Any, Any], rows: list[str] | None, columns: list[str] | None) -> str:
+    """The largest weight of the first rows, in words."""
+    said = []
+    for number, row in enumerate(grid[:NUMBERS_UP_TO]):
+        if np.isnan(row).all():
+            continue
+        top = int(np.nanargmax(row))
+        query = f"query {number}" if rows is None else rows[number]
+        key = f"key {top}" if columns is None else columns[top]
+        said.append(f"{query}: most on {key} ({short(row[top])})")
+    return f"Attention weights of {grid.shape[0]} queries over {grid.shape[1]} keys. {'; '.join(said)}"

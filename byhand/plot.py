@@ -5,7 +5,7 @@
 Weights are always viridis from 0 to 1, so that pictures can be compared. Every function takes a
 list, NumPy array or tensor, draws a new figure (or on `ax`), and returns the Axes. `caption` is
 printed under the figure and, with the numbers that matter, read out by screen readers.
-Order: heat maps (weights, alignment, mask), bars, lines, points.
+Order: heat maps (weights, alignment, mask), bars, lines, points; `explore` is in byhand/explore.py.
 """
 
 from __future__ import annotations
@@ -18,10 +18,24 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
-from byhand.figure import NUMBERS_UP_TO, array, begin, colour, end, labelled, listed, room, short, ticks
+from byhand.explore import explore
+from byhand.figure import (
+    NUMBERS_UP_TO,
+    array,
+    begin,
+    colour,
+    end,
+    labelled,
+    legend,
+    listed,
+    peaks,
+    room,
+    short,
+    ticks,
+)
 from byhand.fonts import style
 
-__all__ = ["alignment", "bars", "lines", "mask", "points", "style", "weights"]
+__all__ = ["alignment", "bars", "explore", "lines", "mask", "points", "style", "weights"]
 
 Labels = Sequence[Any] | None
 KEYS, QUERIES = "key position (tokens)", "query position (tokens)"
@@ -45,7 +59,7 @@ def weights(
     _axes(drawn, grid, rows, columns)
     if grid.shape[0] == 1 and rows is None:
         drawn.set(ylabel="", yticks=[])
-    return end(drawn, title, caption, _peaks(grid, rows, columns), own=ax is None)
+    return end(drawn, title, caption, peaks(grid, rows, columns), own=ax is None)
 
 
 def alignment(
@@ -67,7 +81,7 @@ def alignment(
     drawn.xaxis.set_label_position("top")
     drawn.set(xlabel="source tokens (keys)", ylabel="target tokens (queries)")
     drawn.tick_params(length=0)
-    return end(drawn, title, caption, _peaks(grid, rows, columns), own=ax is None)
+    return end(drawn, title, caption, peaks(grid, rows, columns), own=ax is None)
 
 
 def mask(
@@ -89,7 +103,7 @@ def mask(
     drawn.imshow(grid, cmap=ListedColormap([BLOCKED, ATTEND]), vmin=0, vmax=1, aspect="auto")
     _axes(drawn, grid, rows, columns)
     patches = [Patch(color=ATTEND, label="may attend"), Patch(color=BLOCKED, label="blocked")]
-    drawn.legend(handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0)
+    legend(drawn, handles=patches)
     see = f"{int(grid.sum())} of {grid.size} cells may attend"
     return end(drawn, title, caption, see, own=ax is None)
 
@@ -124,9 +138,7 @@ def bars(
     drawn.set(xlabel=KEYS if names is None else "key", ylabel=ylabel)
     ticks(drawn, "x", n_keys, names)
     if n_series > 1:
-        drawn.legend(
-            frameon=False, ncols=min(n_series, 4), loc="lower right", bbox_to_anchor=(1, 1), fontsize="small"
-        )
+        legend(drawn)
     see = "; ".join(f"{name} {listed(numbers)}".strip() for name, numbers in series.items())
     return end(drawn, title, caption, f"{ylabel}: {see}", own=ax is None)
 
@@ -156,9 +168,7 @@ def lines(
     drawn.grid(alpha=0.25)
     drawn.set(xlabel=xlabel, ylabel=ylabel)
     if len(series) > 1:
-        drawn.legend(
-            frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize="small"
-        )
+        legend(drawn)
     see = f"Lines of {ylabel} against {xlabel}: {', '.join(map(str, series))}"
     return end(drawn, title, caption, see, own=ax is None)
 
@@ -225,10 +235,8 @@ def _size(
 
 def _heat(ax: Axes, grid: np.ndarray[Any, Any]) -> None:
     image = ax.imshow(grid, cmap="viridis", vmin=0, vmax=1, aspect="auto")
-    low, high = bool(np.nanmin(grid, initial=0) < 0), bool(np.nanmax(grid, initial=0) > 1 + 1e-6)
-    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[
-        low, high
-    ]
+    below, above = np.nanmin(grid, initial=0) < 0, np.nanmax(grid, initial=0) > 1 + 1e-6
+    extend = ("both" if above else "min") if below else ("max" if above else "neither")
     bar = ax.figure.colorbar(image, ax=ax, label="weight", extend=extend, ticks=[0, 0.5, 1], pad=0.02)
     bar.outline.set_visible(False)
     if max(grid.shape) > NUMBERS_UP_TO:
@@ -257,25 +265,24 @@ def _dots(ax: Axes, dots: np.ndarray[Any, Any], share: np.ndarray[Any, Any]) -> 
         ax.scatter(dots[:, 0], dots[:, 1], s=60, color=colour(1, 3), zorder=3)
         return
     area = 25 + 600 * np.clip(np.nan_to_num(share), 0, 1)
-    image = ax.scatter(
-        dots[:, 0],
-        dots[:, 1],
-        s=area,
-        c=share,
-        cmap="viridis",
-        vmin=0,
-        vmax=1,
-        edgecolor="black",
-        lw=0.5,
-        zorder=3,
-    )
+    look: dict[str, Any] = {
+        "cmap": "viridis",
+        "vmin": 0,
+        "vmax": 1,
+        "edgecolor": "black",
+        "lw": 0.5,
+        "zorder": 3,
+    }
+    image = ax.scatter(dots[:, 0], dots[:, 1], s=area, c=share, **look)
     ax.figure.colorbar(image, ax=ax, label="weight", ticks=[0, 0.5, 1], shrink=0.8).outline.set_visible(False)
 
 
 def _arrow(ax: Axes, query: np.ndarray[Any, Any]) -> None:
     shape = {"arrowstyle": "-|>", "color": QUERY, "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", tuple(query), (0, 0), arrowprops=shape, zorder=4)
-    ax.annotate("query", tuple(query), (6, 8), textcoords="offset points", color=QUERY, fontsize="small")
+    ax.annotate(
+        "query", tuple(query), (6, 8), textcoords="offset points", color=QUERY, fontsize="small", zorder=5
+    )
 
 
 def _square(ax: Axes, reach: np.ndarray[Any, Any]) -> None:
@@ -288,16 +295,3 @@ def _square(ax: Axes, reach: np.ndarray[Any, Any]) -> None:
     ax.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
     ax.axvline(0, color="#bbbbbb", lw=0.8, zorder=0)
     ax.set(xlabel="first feature", ylabel="second feature")
-
-
-def _peaks(grid: np.ndarray[Any, Any], rows: list[str] | None, columns: list[str] | None) -> str:
-    """The largest weight of the first rows, in words."""
-    said = []
-    for number, row in enumerate(grid[:NUMBERS_UP_TO]):
-        if np.isnan(row).all():
-            continue
-        top = int(np.nanargmax(row))
-        query = f"query {number}" if rows is None else rows[number]
-        key = f"key {top}" if columns is None else columns[top]
-        said.append(f"{query}: most on {key} ({short(row[top])})")
-    return f"Attention weights of {grid.shape[0]} queries over {grid.shape[1]} keys. {'; '.join(said)}"
