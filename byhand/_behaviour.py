@@ -1,0 +1,79 @@
+"""How a call behaves: whether it is written, which error it raises, whether it leaves its inputs alone.
+
+Order: not_written (for check.exercise), wrong_error (check.raises), names and copies (check.kept).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from byhand import _numbers, _show
+from byhand._failed import Origin
+
+
+def not_written(exercise: str, needs: Sequence[str], origin: Origin) -> str:
+    """'' or what to do: the exercise, or one it calls, is still a stub or was never run."""
+    for name in (exercise, *needs):
+        if "NameError" in origin.names and f"'{name}'" in origin.text:
+            return f"{name} does not exist yet. Run the cell that defines it, then run this check again."
+    if not origin.is_a(NotImplementedError):
+        return ""
+    if origin.text and not origin.text.startswith("Not written yet"):
+        return f"{exercise} uses something that is not implemented.\n  got   {origin}"
+    where = origin.function.split(".")[0]
+    name = where if where in needs else exercise
+    first = "" if name == exercise else f"{exercise} calls {name}. "
+    return (
+        f"{first}{name} is not written yet. Replace its line `raise NotImplementedError(...)` "
+        "with your code, run that cell, then run this check again."
+    )
+
+
+def wrong_error(call: str, origin: Origin, error: type[Exception], mentions: Sequence[Any]) -> str:
+    """'' or why this is not the error, or not the message, that was asked for."""
+    wanted = _show.with_article(error.__name__)
+    if not origin.is_a(error):
+        return f"{call} must raise {wanted} with a message of its own.\n  got   {origin}"
+    choices = [entry if isinstance(entry, tuple) else (entry,) for entry in mentions]
+    missing = [words for words in choices if not any(_mentioned(str(word), origin.text) for word in words)]
+    if not missing:
+        return ""
+    said = "; ".join(_show.names_in_words([str(word) for word in words]) for words in missing)
+    return (
+        f"{call} raises {wanted}, but its message does not say enough.\n"
+        f"  got   {origin}\n  want  a message that also mentions {said}"
+    )
+
+
+def _mentioned(word: str, text: str) -> bool:
+    """Words in any case; a number only as a whole: 3 is not in "13", "-3" or "3.5"."""
+    if re.fullmatch(r"-?\d[\d.]*", word):
+        return re.search(rf"(?<![\d.-]){re.escape(word)}(?!\.?\d)", text) is not None
+    return word.lower() in text.lower()
+
+
+def argument_names(call: str, count: int) -> list[str]:
+    """What the call's own text calls its first arguments, else "argument 1", …"""
+    try:
+        tree = ast.parse(call, mode="eval").body
+    except (SyntaxError, ValueError):
+        tree = ast.Constant(None)
+    texts = [ast.unparse(argument) for argument in tree.args] if isinstance(tree, ast.Call) else []
+    plain = [text if text.isidentifier() else "" for text in texts] + [""] * count
+    return [plain[at] or f"argument {at + 1}" for at in range(count)]
+
+
+def copy(item: Any) -> Any:
+    """A copy to compare with later; `...` for what cannot change or cannot be compared."""
+    if _numbers.is_array(item):
+        return item.copy()
+    if _numbers.is_tensor(item):
+        return item.detach().clone()
+    if type(item) is dict:
+        return {key: copy(part) for key, part in item.items()}
+    if type(item) in (list, tuple):
+        return type(item)(copy(part) for part in item)
+    return item if type(item) in (bool, int, float, str, bytes, type(None)) else ...

@@ -1,0 +1,197 @@
+"""Which library calls a cell makes, read from its text: aliases of imports are resolved.
+
+    F.softmax, torch.nn.functional.softmax, from torch.nn.functional import softmax as s,
+    getattr(F, "softmax") and __import__("torch").softmax are all found as …softmax.
+
+Order: parse (cells are not quite Python), forbidden, uses (what is called), names (what aliases mean).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+_MAGIC = re.compile(r"^(\s*)(?:[%!?]|[\w., ]+=\s*[%!]|[\w.]+\?{1,2}\s*$)")
+_DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_DEPTH = 8
+_MOST = 64  # what one name may stand for; `x = x.T` again and again would have no end
+_RUNS_TEXT = {"eval", "exec", "builtins.eval", "builtins.exec"}
+
+
+@dataclass(frozen=True)
+class Use:
+    """A library name used in a cell. name: dotted and resolved, torch.nn.functional.softmax."""
+
+    name: str
+    line: int
+
+
+Names = dict[str, set[str]]
+
+
+def parse(text: str) -> ast.Module | SyntaxError:
+    """The cell's syntax tree; lines of IPython's own (%magic, !command, name?) count as `pass`."""
+    text = text.replace("\r\n", "\n")
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        lines = [_MAGIC.sub(r"\1pass  #", line) if _MAGIC.match(line) else line for line in text.split("\n")]
+    try:
+        return ast.parse("\n".join(lines))
+    except SyntaxError as error:
+        return error
+    except (ValueError, RecursionError, MemoryError) as error:
+        return SyntaxError(str(error))
+
+
+def forbidden(name: str, text: str, others: Sequence[str], forbid: Sequence[str], allowed: str | None) -> str:
+    """'' or the first use of a forbidden name in the cell `text`, with its line and what is allowed."""
+    if not text.strip():
+        return f"{name}: its cell was not found. Run the cell that defines {name}, then this check again."
+    tree = parse(text)
+    if isinstance(tree, SyntaxError):
+        return f"{name}: its cell is not valid Python, line {tree.lineno or 1}: {tree.msg}."
+    rest = [other for other in map(parse, others) if isinstance(other, ast.Module)]
+    hits = [use for use in uses(tree, rest) if use.name in _RUNS_TEXT or _is_any(use.name, forbid)]
+    if not hits or not forbid:
+        return ""
+    hit = max((use for use in hits if use.line == hits[0].line), key=lambda use: len(use.name))
+    what = f"the method {hit.name}" if hit.name.startswith(".") else hit.name
+    instead = f"\n  Allowed instead: {allowed}" if allowed else ""
+    return f"{name}: line {hit.line} of its cell uses {what}, which is off limits in this exercise.{instead}"
+
+
+def _is_any(name: str, entries: Sequence[str]) -> bool:
+    """An entry ends the dotted name; ".softmax" wants something before the dot, softmax need not."""
+    return any(
+        name.endswith(entry) if entry.startswith(".") else name == entry or name.endswith(f".{entry}")
+        for entry in entries
+    )
+
+
+def uses(tree: ast.Module, others: Sequence[ast.Module] = ()) -> list[Use]:
+    """Every dotted name the cell uses or imports, by line. others: cells whose imports it may use."""
+    own = _names(tree)
+    bound = _bound(tree)
+    known = {name: set(values) for name, values in own.items()}
+    for other in others:
+        for name, values in _names(other).items():
+            if name not in bound:
+                known.setdefault(name, set()).update(values)
+    found = {use for node in ast.walk(tree) for use in _uses_of(node, known, bound)}
+    return sorted(found, key=lambda use: (use.line, use.name))
+
+
+def _uses_of(node: ast.AST, known: Names, bound: set[str]) -> Iterator[Use]:
+    line = getattr(node, "lineno", 0)
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        for name in _imported(node).values():
+            yield Use(name, line)
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        if node.id in known or node.id not in bound:
+            for name in _dotted(node, known):
+                yield Use(name, line)
+    elif isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        for name in _dotted(node, known):
+            yield Use(name, line)
+
+
+# Names
+
+
+def _names(tree: ast.Module) -> Names:
+    """What imported and assigned names stand for: {"F": {"torch.nn.functional"}}; "*" holds star imports."""
+    names: Names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias, name in _imported(node).items():
+                names.setdefault(alias, set()).add(name)
+        if isinstance(node, ast.ImportFrom) and any(part.name == "*" for part in node.names):
+            names.setdefault("*", set()).add(node.module or "")
+    for _ in range(_DEPTH):
+        before = sum(map(len, names.values()))
+        for target, value in _assignments(tree):
+            values = {name for name in _dotted(value, names) if "." in name}
+            if values and len(names.get(target, ())) < _MOST:
+                names.setdefault(target, set()).update(values)
+        if sum(map(len, names.values())) == before:
+            break
+    return names
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
+    if isinstance(node, ast.ImportFrom):
+        module = node.module or ""
+        return {part.asname or part.name: f"{module}.{part.name}" for part in node.names if part.name != "*"}
+    return {
+        part.asname or part.name.split(".")[0]: part.name if part.asname else part.name.split(".")[0]
+        for part in node.names
+    }
+
+
+def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, node.value
+                elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    pairs = zip(target.elts, node.value.elts, strict=False)
+                    yield from ((left.id, right) for left, right in pairs if isinstance(left, ast.Name))
+        elif isinstance(node, ast.NamedExpr | ast.AnnAssign) and node.value is not None:
+            if isinstance(node.target, ast.Name):
+                yield node.target.id, node.value
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """Names the cell itself gives a meaning: definitions, arguments, assignments."""
+    bound = {node.name for node in ast.walk(tree) if isinstance(node, _DEFINED)}
+    bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    stored = (
+        node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )
+    return bound | {node.id for node in stored}
+
+
+def _dotted(node: ast.expr, names: Names, depth: int = 0) -> set[str]:
+    """The dotted names an expression may stand for; `(…).softmax` on an unknown object is ".softmax"."""
+    if depth > 4 * _DEPTH:
+        return set()
+    if isinstance(node, ast.Name):
+        stars = {f"{module}.{node.id}" for module in names.get("*", ()) if node.id not in names}
+        return names.get(node.id, {node.id}) | stars
+    part: str | None = None
+    base: ast.expr
+    if isinstance(node, ast.Attribute):
+        base, part = node.value, node.attr
+    elif isinstance(node, ast.Subscript) and _text(node.slice) and _is_namespace(node.value):
+        base, part = _namespace(node.value), _text(node.slice)
+    elif isinstance(node, ast.Call) and _is_call_of(node, "getattr") and len(node.args) > 1:
+        base, part = node.args[0], _text(node.args[1])
+    elif isinstance(node, ast.Call) and _is_call_of(node, "__import__", "import_module") and node.args:
+        return {_text(node.args[0])} - {""}
+    if not part:
+        return set()
+    bases = _dotted(base, names, depth + 1) or {""}
+    return {f"{name}.{part}" for name in bases}
+
+
+def _text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _is_call_of(node: ast.expr, *names: str) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+    return name in names
+
+
+def _is_namespace(node: ast.expr) -> bool:
+    return _is_call_of(node, "vars") or (isinstance(node, ast.Attribute) and node.attr == "__dict__")
+
+
+def _namespace(node: ast.expr) -> ast.expr:
+    return node.args[0] if isinstance(node, ast.Call) and node.args else getattr(node, "value", node)
