@@ -1,0 +1,50 @@
+# Every target first makes what it needs, once; the second time that takes a moment.
+# The commands run .venv's Python by its path, so names with spaces or Chinese characters are no trouble.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+LESSON ?= 01_scoring
+NOTEBOOK := lessons/$(LESSON)/$(LESSON).ipynb
+
+.DEFAULT_GOAL := help
+.PHONY: help lab demo class test test-all lessons readme lock clean ready
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 18
+
+ready:
+	@$(PYTHON) byhand/bootstrap.py
+
+$(NOTEBOOK): | ready
+	@$(PY) -m autograder.cli lessons
+
+lab: ready $(NOTEBOOK)  ## learn: JupyterLab opens on lesson 01
+	@$(PY) -m byhand.cli lab
+
+demo: ready  ## teach: a sample class works, submits and is graded (LESSON=01_scoring)
+	@$(PY) -m autograder.cli demo $(LESSON)
+
+class: ready  ## release a lesson to your own class, in course/ (LESSON=01_scoring)
+	@$(PY) -m autograder.cli release $(LESSON)
+
+test: ready  ## check: style, types, lessons up to date, then every test but the slow ones
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m autograder.cli lessons --check
+	@$(PY) -m pytest
+
+test-all: test  ## the same, then the slow tests
+	@$(PY) -m pytest -m slow
+
+lessons: ready  ## make lessons/ and the README's tables from solutions/
+	@$(PY) -m autograder.cli lessons
+	@$(PY) -m autograder.readme
+
+lock: ready  ## write .venv's versions to requirements.lock (for maintainers)
+	@$(PY) -m autograder.lock > .cache/requirements.lock && mv .cache/requirements.lock requirements.lock
+
+clean:  ## delete what these commands made; keeps work/ (a learner's) and course/ (an instructor's)
+	rm -rf .venv .cache artefacts build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -not -path './work/*' -not -path './course/*' -exec rm -rf {} +
+	@echo "Kept: work/ (a learner's answers) and course/ (an instructor's class), if they are there."
