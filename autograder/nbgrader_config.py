@@ -1,0 +1,40 @@
+"""All of nbgrader's settings for this course, in one place; nbgrader itself is never patched.
+
+course/nbgrader_config.py calls configure(); nbgrader's commands, the formgrader, and the Assignment
+List in JupyterLab read that file, so they grade and show the same way.
+Order of this file: what learners see, then folders and grading.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from autograder import course as courses
+
+CODE_STUB = (
+    "# YOUR CODE HERE\n"
+    "raise NotImplementedError("
+    '"Not written yet: replace this line with your code, run this cell, then run the check below.")'
+)
+TEXT_STUB = "*Write your answer here.*"
+CELL_SECONDS = 60  # stock execution only: a cell that runs longer counts as an endless loop
+
+
+def teach(c: Any) -> Any:
+    """What replaces a solution in the learner's notebook. Returns c, a traitlets Config."""
+    c.ClearSolutions.code_stub = {"python": CODE_STUB}
+    c.ClearSolutions.text_stub = TEXT_STUB
+    return c
+
+
+def configure(c: Any, root: Path) -> None:
+    """Set everything nbgrader needs to run the course in the folder `root`."""
+    course = courses.at(root)
+    teach(c)
+    c.CourseDirectory.course_id = courses.COURSE_ID
+    c.CourseDirectory.root = str(course.root)
+    c.Exchange.root = str(course.exchange)
+    c.Exchange.assignment_dir = str(course.work)
+    c.Exchange.cache = str(course.work / ".nbgrader_cache")
+    c.ExchangeReleaseAssignment.force = True  # releasing again replaces what is there
