@@ -89,7 +89,7 @@ def end(ax: Axes, title: str, caption: str, see: str, *, own: bool) -> Axes:
         width = ax.get_position().width * figure.get_figwidth()
         ax.set_xlabel(f"{ax.get_xlabel()}\n{wrap(caption, int(width * 12))}")
     if isinstance(figure, CaptionedFigure):
-        parts = [figure.alt, title, caption, see]
+        parts = [figure.alt, title, caption, see.rstrip(".")]
         figure.alt = " ".join(part if part[-1] in ".。?？" else f"{part}." for part in parts if part)
     return ax
 
@@ -196,4 +196,5 @@ def peaks(grid: np.ndarray[Any, Any], rows: list[str] | None, columns: list[str]
         query = f"query {number}" if rows is None else rows[number]
         key = f"key {top}" if columns is None else columns[top]
         said.append(f"{query}: most on {key} ({short(row[top])})")
-    return f"Attention weights of {grid.shape[0]} queries over {grid.shape[1]} keys. {'; '.join(said)}"
+    size = f"{grid.shape[0]} {'query' if len(grid) == 1 else 'queries'} over {grid.shape[1]} keys"
+    return f"Attention weights of {size}. {'; '.join(said)}".rstrip()

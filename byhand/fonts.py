@@ -89,8 +89,13 @@ def style() -> Iterator[None]:
         "figure.max_open_warning": 0,
         "figure.dpi": 110,
     }
-    with mpl.rc_context(settings):
+    # Not rc_context: it would also undo what the notebook's backend sets when the first figure loads it.
+    before: Any = {name: mpl.rcParams[name] for name in settings}
+    mpl.rcParams.update(settings)
+    try:
         yield
+    finally:
+        mpl.rcParams.update(before)
 
 
 @contextmanager

@@ -235,7 +235,7 @@ def _size(
 
 def _heat(ax: Axes, grid: np.ndarray[Any, Any]) -> None:
     image = ax.imshow(grid, cmap="viridis", vmin=0, vmax=1, aspect="auto")
-    below, above = np.nanmin(grid, initial=0) < 0, np.nanmax(grid, initial=0) > 1 + 1e-6
+    below, above = np.any(grid < 0), np.any(grid > 1 + 1e-6)
     extend = ("both" if above else "min") if below else ("max" if above else "neither")
     bar = ax.figure.colorbar(image, ax=ax, label="weight", extend=extend, ticks=[0, 0.5, 1], pad=0.02)
     bar.outline.set_visible(False)

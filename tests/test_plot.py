@@ -1,0 +1,204 @@
+"""byhand.plot: what a picture shows, says to a screen reader, and leaves untouched."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.axes import Axes
+from matplotlib.text import Text
+
+from byhand import figure, fonts, plot
+
+WEIGHTS = np.array([[0.25, 0.75, 0.0], [0.001, 0.5, 0.499]])
+
+
+@pytest.fixture(autouse=True)
+def paper() -> Iterator[None]:
+    """Draw without a window, take any warning for a failure, leave no figure behind."""
+    plt.switch_backend("agg")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+    plt.close("all")
+
+
+def texts(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.get_figure().findobj(Text) if text.get_text()]
+
+
+def drawn(ax: Axes) -> Any:
+    ax.figure.canvas.draw()
+    return ax.figure
+
+
+EVERY = {
+    "weights": lambda **more: plot.weights(WEIGHTS, **more),
+    "mask": lambda **more: plot.mask(WEIGHTS > 0, **more),
+    "bars": lambda **more: plot.bars([1.0, -2.0], **more),
+    "lines": lambda **more: plot.lines([1, 2], {"a": [3, 4]}, xlabel="x", ylabel="y", **more),
+    "points": lambda **more: plot.points([[0, 1], [1, 0]], [1, 1], [0.5, 0.5], **more),
+    "alignment": lambda **more: plot.alignment(WEIGHTS, ["a", "b", "c"], ["x", "y"], **more),
+}
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_every_picture_has_its_title_caption_and_alt_text(kind: str) -> None:
+    ax = EVERY[kind](title="The title", caption="What to see.")
+    assert ax.get_title(loc="left") == "The title"
+    assert "What to see." in texts(ax)
+    assert drawn(ax).alt.startswith("The title. What to see.")
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_no_global_setting_changes(kind: str) -> None:
+    plt.figure()  # the first figure loads the backend, which sets its own
+    before = dict(mpl.rcParams)
+    drawn(EVERY[kind](title="标题"))
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_axes_of_ones_own_are_drawn_on(kind: str) -> None:
+    own, ax = plt.subplots(layout="constrained")
+    assert EVERY[kind](caption="Seen here.", ax=ax) is ax
+    assert plt.get_fignums() == [own.number]
+    assert "Seen here." in ax.get_xlabel()
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_chinese_letters_are_drawn_where_a_font_has_them(kind: str) -> None:
+    own, ax = plt.subplots(layout="constrained")  # a plain figure, which warns of letters it cannot draw
+    EVERY[kind](title="注意力", caption="每一行之和为一。", ax=ax)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        own.canvas.draw()
+    missing = [each for each in caught if "Glyph" in str(each.message)]
+    assert bool(missing) == (fonts.chinese() is None)
+
+
+def test_labels_inside_the_picture_have_the_chinese_font_too() -> None:
+    ax = plot.points([[0, 1]], labels=["鱼"])
+    label = next(text for text in ax.findobj(Text) if text.get_text() == "鱼")
+    assert label.get_fontfamily() == fonts.families()
+
+
+def test_without_a_chinese_font_one_sentence_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fonts, "chinese", lambda: None)
+    monkeypatch.setattr(fonts, "_told", set())
+    for _ in range(2):
+        drawn(plot.weights(WEIGHTS, keys=["我", "爱", "你"]))
+    printed = capsys.readouterr()
+    assert printed.out.count("fonts-noto-cjk") == 1
+    assert printed.err == ""
+
+
+def test_latin_text_asks_for_no_chinese_font(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fonts, "chinese", lambda: None)
+    monkeypatch.setattr(fonts, "_told", set())
+    drawn(plot.bars([1, 2], ["Größe", "naïve → 1"]))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("values", [WEIGHTS, WEIGHTS / 100, WEIGHTS * 3])
+def test_weights_are_coloured_from_0_to_1_whatever_they_are(values: Any) -> None:
+    image = plot.weights(values).images[0]
+    assert (image.norm.vmin, image.norm.vmax, image.cmap.name) == (0, 1, "viridis")
+
+
+def test_a_weight_of_0_differs_from_a_small_one() -> None:
+    shown = texts(plot.weights(WEIGHTS))
+    assert "0" in shown
+    assert "0.00" in shown  # 0.001
+
+
+def test_numbers_are_left_out_where_they_would_not_fit() -> None:
+    assert "0.04" in texts(plot.weights(np.full((12, 12), 0.04)))
+    assert "0.04" not in texts(plot.weights(np.full((13, 2), 0.04)))
+
+
+def test_one_query_is_one_row() -> None:
+    assert plot.weights([0.5, 0.5]).images[0].get_array().shape == (1, 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_tensors_with_gradients_are_drawn(dtype: torch.dtype) -> None:
+    image = plot.weights(torch.tensor([[0.25, 0.75]], dtype=dtype, requires_grad=True)).images[0]
+    assert image.get_array().tolist() == [[0.25, 0.75]]
+
+
+def test_weights_that_are_not_numbers_are_drawn_and_named() -> None:
+    assert "nan" in texts(plot.weights([[np.nan, np.nan], [0.0, 1.0]]))
+
+
+def test_the_mask_legend_says_which_colour_may_attend() -> None:
+    ax = plot.mask([[True, False]])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["may attend", "blocked"]
+    low, high = (ax.images[0].cmap(value) for value in (0, 1))
+    patches = [patch.get_facecolor() for patch in ax.get_legend().get_patches()]
+    assert patches == [high, low]
+
+
+def test_an_alignment_has_its_source_on_top() -> None:
+    ax = plot.alignment(WEIGHTS, ["the", "cat", "sat"], ["猫", "坐"])
+    drawn(ax)
+    assert ax.xaxis.get_label_position() == "top"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["猫", "坐"]
+
+
+def test_grouped_bars_have_one_colour_and_name_each() -> None:
+    ax = plot.bars({"dot": [1, 2], "cosine": [0.1, 0.2]}, ["a", "b"])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["dot", "cosine"]
+    assert len({bar.get_facecolor() for bar in ax.patches}) == 2
+
+
+def test_the_area_of_a_point_is_its_weight() -> None:
+    small, large = plot.points([[0, 1], [1, 0]], weights=[0.1, 0.9]).collections[0].get_sizes()
+    assert (large - 25) / (small - 25) == pytest.approx(9)
+
+
+def test_log_lines_have_two_log_axes() -> None:
+    ax = plot.lines([1, 10], {"a": [1, 100]}, xlabel="T", ylabel="seconds", log=True)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
+def test_many_figures_do_not_warn() -> None:
+    for _ in range(25):
+        plot.bars([1])
+
+
+WRONG = {
+    "labels": (lambda: plot.weights(WEIGHTS, keys=["a"]), "keys has 1 labels, but there are 3 columns"),
+    "axes": (lambda: plot.weights(np.zeros((1, 2, 3))), r"weights has shape \(1, 2, 3\).*\(T, S\)"),
+    "empty": (lambda: plot.bars([]), r"values has shape \(0,\)"),
+    "words": (lambda: plot.bars(["a"]), "cannot be drawn"),
+    "mask": (lambda: plot.mask([[0.0, 1.0]]), "a mask holds bool"),
+    "bars": (lambda: plot.bars({"a": [1], "b": [1, 2]}), r"lengths \[1, 2\]"),
+    "lines": (lambda: plot.lines([1], {"a": [1, 2]}, xlabel="", ylabel=""), "a has 2 numbers, but x has 1"),
+    "plane": (lambda: plot.points([[1, 2, 3]]), r"shape \(1, 3\)"),
+    "arrow": (lambda: plot.points([[1, 2]], [1]), r"query has shape \(1,\)"),
+    "weights": (lambda: plot.points([[1, 2]], weights=[1, 2]), "weights has 2 entries, but there are 1 keys"),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_picture_that_cannot_be_drawn_says_both_numbers(mistake: str) -> None:
+    draw, words = WRONG[mistake]
+    with pytest.raises(ValueError, match=words):
+        draw()
+
+
+def test_lines_of_a_caption_break_between_words_and_chinese_letters() -> None:
+    assert figure.wrap("one two three", 8) == "one two\nthree"
+    assert figure.wrap("每一行之和", 6) == "每一行\n之和"
+    assert all(len(line) <= 20 for line in figure.wrap("word " * 30, 20).splitlines())
