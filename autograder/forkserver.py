@@ -1,0 +1,314 @@
+"""Fork one isolated child per submission from a process that has everything imported already.
+
+Runs inside bubblewrap (or bare, with --no-sandbox), one thread only: a fork of a torch that has
+started threads hangs. It reads no file of a submission, so no submission's data is in its memory.
+
+    coordinator --spawn: socket, files, channel--> this server --fork--> child: serve(socket)
+    coordinator <--one channel per session: limits, memory, how it ended--> this server
+
+Closing a channel kills its session; closing the control socket ends the server and all sessions.
+Order: messages, the warm-up, the child's life, Session (the server's side), the loop, main().
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from autograder import isolate, procs
+
+TICK = 0.025  # seconds between two looks at the memory of running sessions
+LONGEST = 65536  # bytes of one control message
+
+
+def send(channel: socket.socket, message: dict[str, Any]) -> None:
+    """Send one message; a coordinator that went away is noticed by the loop, not here."""
+    with contextlib.suppress(OSError):
+        channel.send(json.dumps(message).encode())
+
+
+def warm() -> None:
+    """Load and run once what lessons use, so that no child pays for it; lazily loaded parts too."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+    import numpy as np
+    import torch
+
+    torch.set_num_threads(1)
+    torch.set_num_interop_threads(1)
+    np.linalg.svd(np.eye(3))
+    np.random.default_rng(0).normal(size=3)
+    np.testing.assert_allclose(np.ones(2), np.ones(2))
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    for optimizer in (torch.optim.AdamW(layer.parameters()), torch.optim.SGD(layer.parameters(), lr=0.1)):
+        optimizer.zero_grad()
+        optimizer.step()
+    with torch.no_grad():
+        heads = torch.ones(1, 1, 2, 4)
+        torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)
+        torch.einsum("ij,jk->ik", torch.eye(2), torch.linalg.inv(torch.eye(2)))
+        torch.testing.assert_close(torch.ones(2), torch.ones(2))
+        repr(torch.rand(3, generator=torch.Generator().manual_seed(0)))
+    figure, axes = plt.subplots(layout="constrained")
+    axes.imshow(np.eye(2))
+    axes.set_title("a 注")
+    with open(os.devnull, "wb") as nowhere:
+        figure.savefig(nowhere, format="png")
+    plt.close("all")
+    for name in ("byhand", "byhand.check", "byhand.plot", "byhand.train", "byhand.blocks", "autograder.wire"):
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(name)
+
+
+def child(
+    job: dict[str, Any], walls: bool, serve: Callable[[socket.socket], None],
+    link: socket.socket, files: int, setup: int,
+) -> None:  # fmt: skip
+    """Build the walls, lay out the files, serve. Never returns; a wall that fails is told on `setup`."""
+    code = 70
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        if walls:
+            isolate.enter(job["limits"]["disk_bytes"], os.environ["HOME"])
+        else:
+            os.chdir(job["folder"])
+        os.environ["HOME"] = os.getcwd()
+        os.environ["TMPDIR"] = tempfile.tempdir = isolate.TEMPORARY if walls else os.getcwd()
+        lay_out(files)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(nothing, standard)
+        if walls:
+            isolate.leave_user()
+        isolate.limit(job["limits"], own_user=walls)
+        os.dup2(link.detach(), 3, inheritable=False)
+        if walls:
+            isolate.lock()
+    except BaseException as problem:
+        os.write(setup, f"{type(problem).__name__}: {problem}".encode()[:1000])
+        os._exit(code)
+    try:
+        os.closerange(4, 1 << 20)
+        serve(socket.socket(fileno=3))
+        code = 0
+    except SystemExit:
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def lay_out(files: int) -> None:
+    """Write the submission's files below the current folder. files: see sandbox.pack."""
+    with open(files, "rb", closefd=False) as source:
+        source.seek(0)
+        (length,) = struct.unpack("<Q", source.read(8))
+        for name, size in json.loads(source.read(length)):
+            if os.path.dirname(name):
+                os.makedirs(os.path.dirname(name), exist_ok=True)
+            with open(name, "wb") as target:
+                while size:
+                    piece = source.read(min(size, 1 << 20))
+                    target.write(piece)
+                    size -= len(piece)
+
+
+@dataclass
+class Session:
+    """A running child as the server sees it."""
+
+    pid: int
+    channel: socket.socket
+    setup: int  # what the child says if its walls could not be built
+    most: int  # bytes of memory, all its processes together
+    deadline: float
+    base: int  # bytes that the child inherited and did not ask for
+    watch: int = -1  # pidfd: readable once the child has ended
+    peak: int = 0
+    why: str = ""
+    folder: str = ""
+    others: set[int] = field(default_factory=set)
+
+    def look(self, walls: bool) -> None:
+        """Note the memory of the session's processes; end it when over a limit."""
+        family = procs.descendants(self.pid)
+        if not walls:
+            self.others |= family
+        used = procs.memory(self.pid, self.base, family)
+        self.peak = max(self.peak, used)
+        if used > self.most:
+            self.end("memory")
+        elif time.monotonic() > self.deadline:
+            self.end("time")
+
+    def end(self, why: str) -> None:
+        self.why = self.why or why
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def answer(self) -> None:
+        """Do what the coordinator asks of this session; a closed channel asks for its end."""
+        try:
+            data = self.channel.recv(LONGEST)
+        except OSError:
+            data = b""
+        request: dict[str, Any] = json.loads(data) if data else {"do": "kill"}
+        if request["do"] == "kill":
+            self.end("killed")
+        elif request["do"] == "grow":
+            send(self.channel, self.grow(request["bytes"]))
+        elif request["do"] == "peak":
+            with contextlib.suppress(OSError):
+                self.peak = max(self.peak, procs.memory(self.pid, self.base, procs.descendants(self.pid)))
+            send(self.channel, {"peak": self.peak})
+
+    def grow(self, allowed: int | None) -> dict[str, Any]:
+        """Let the child's address space grow by so many bytes from now. None: the session's own limit."""
+        try:
+            hard = resource.prlimit(self.pid, resource.RLIMIT_AS)[1]
+            soft = hard
+            if allowed is not None:
+                soft = isolate.address_space(self.pid) + allowed
+                soft = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
+            resource.prlimit(self.pid, resource.RLIMIT_AS, (soft, hard))
+            return {"limit": soft}
+        except (OSError, ValueError) as problem:
+            return {"problem": str(problem)}
+
+    def finish(self, status: int, usage: resource.struct_rusage) -> None:
+        """Tell the coordinator how the child ended, and leave nothing behind."""
+        for pid in self.others:
+            procs.kill_if_ours(pid)
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        trouble = os.read(self.setup, 1000).decode(errors="replace")
+        code = os.waitstatus_to_exitcode(status)
+        why = "setup" if trouble else self.why or ("signal" if code < 0 else "exit")
+        seconds = round(usage.ru_utime + usage.ru_stime, 6)
+        send(self.channel, {
+            "ended": why, "code": code, "peak": self.peak, "cpu_seconds": seconds, "trouble": trouble,
+        })  # fmt: skip
+        self.channel.close()
+        os.close(self.setup)
+        os.close(self.watch)
+
+
+class Server:
+    """Starts sessions for one coordinator, watches them, and ends with it."""
+
+    def __init__(self, control: socket.socket, walls: bool, serve: Callable[[socket.socket], None]) -> None:
+        self.control, self.walls, self.serve = control, walls, serve
+        self.sessions: dict[int, Session] = {}
+        self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+
+    def spawn(self, job: dict[str, Any], descriptors: list[int]) -> None:
+        connected, files = socket.socket(fileno=descriptors[0]), descriptors[1]
+        channel = socket.socket(fileno=descriptors[2])
+        heard, told = os.pipe()
+        if not self.walls:
+            job["folder"] = tempfile.mkdtemp(prefix="submission-")
+        try:
+            pid = isolate.fork(self.own_pids) if self.walls else os.fork()
+        except OSError as problem:
+            send(channel, {"ended": "setup", "code": 0, "peak": 0, "cpu_seconds": 0, "trouble": str(problem)})
+            pid = -1
+        if pid == 0:
+            child(job, self.walls, self.serve, connected, files, told)
+        connected.close()
+        os.close(files)
+        os.close(told)
+        if pid < 0:
+            channel.close()
+            os.close(heard)
+            return
+        limits = job["limits"]
+        deadline = time.monotonic() + limits["submission_seconds"]
+        session = Session(pid, channel, heard, limits["memory_bytes"], deadline, isolate.own_memory("self"))
+        session.watch, session.folder = os.pidfd_open(pid), job.get("folder", "")
+        self.sessions[pid] = session
+
+    def reap(self) -> None:
+        """Collect every child that has ended; orphans of a session without walls are ended here."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if session := self.sessions.pop(pid, None):
+                session.finish(status, usage)
+
+    def run(self) -> None:
+        """Until the coordinator closes the control socket."""
+        while True:
+            waiting: dict[int, Session | None] = {self.control.fileno(): None}
+            for session in self.sessions.values():
+                waiting[session.watch] = session
+                if not session.why:
+                    waiting[session.channel.fileno()] = session
+            poller = select.poll()
+            for descriptor in waiting:
+                poller.register(descriptor, select.POLLIN)
+            ready = {descriptor for descriptor, _ in poller.poll(TICK * 1000 if self.sessions else None)}
+            for session in list(self.sessions.values()):
+                if session.channel.fileno() in ready and not session.why:
+                    session.answer()
+                with contextlib.suppress(OSError):  # it has just ended
+                    session.look(self.walls)
+            self.reap()
+            if self.control.fileno() in ready and not self.accept():
+                return
+
+    def accept(self) -> bool:
+        data, descriptors, _, _ = socket.recv_fds(self.control, LONGEST, 3)
+        if not data:
+            return False
+        self.spawn(json.loads(data), list(descriptors))
+        return True
+
+
+def main(control: int, uid: int, walls: bool, serve: str, scratch: str = "") -> None:
+    """Warm up, say so, serve. uid: the ordinary user to become first, 0 to stay.
+
+    serve: "module:function" that each child calls with its socket; scratch: a folder to remove at the end.
+    """
+    began = time.monotonic()
+    channel = socket.socket(fileno=control)
+    channel.set_inheritable(False)
+    if uid:
+        os.chmod(os.environ["HOME"], 0o777)
+        isolate.become(uid)
+    if scratch:
+        sys.path.append(scratch)
+    module, _, function = serve.partition(":")
+    learner = importlib.import_module(module)
+    warm()
+    getattr(learner, "warm", lambda: None)()
+    threads = len(os.listdir("/proc/self/task"))
+    if threads != 1:
+        sys.exit(f"the fork server has {threads} threads after its warm-up; a fork of it could hang")
+    if not walls:
+        procs.adopt_orphans()
+    send(channel, {"ready": round(time.monotonic() - began, 3)})
+    Server(channel, walls, getattr(learner, function)).run()
+    for pid in procs.descendants(os.getpid()):
+        procs.kill_if_ours(pid)
+    if scratch:
+        shutil.rmtree(scratch, ignore_errors=True)
