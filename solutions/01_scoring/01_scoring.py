@@ -1,0 +1,1303 @@
+# %% [markdown]
+# # 01 · Scoring: which inputs matter?
+#
+# **Goal.** Write attention for one query by hand: a softmax, six ways to score, the weighted sum. Then repair three
+# versions of it that were published with a mistake.
+#
+# **Why.** To translate a word or finish a sentence, a model must look at *some* of its input now and at other parts
+# later. Attention is the short sum that decides where to look. Lessons 02 to 10 are built from what you write here.
+#
+# You need Python and the matrix product. It takes about 80 minutes, in as many evenings as you like.
+
+# %%
+import numpy as np
+
+from byhand import blocks, check, plot
+
+# %% [markdown]
+# ## The idea: ask, compare, mix
+#
+# - The **query** is what we look for right now.
+# - Each input has a **key**, the label we compare with the query, and a **value**, what it has to say.
+#
+# Attention **scores** every key against the query, turns scores into **weights** that add up to 1, and returns the
+# **sum of the values, each times its weight**. Below, animals and fruits lie on a small map.
+#
+# **Try:** drag the query towards *pear*. Then move the temperature down. What do the weights do?
+
+# %%
+names = ["cat", "dog", "apple", "pear"]
+animals_and_fruits = np.array([[1.0, 0.3], [0.8, 0.7], [-0.6, 0.8], [-1.0, 0.4]])  # keys (S, D) = (4, 2)
+plot.explore(animals_and_fruits, labels=names, score="dot", temperature=0.5)
+
+# %% [markdown]
+# ### Shapes
+#
+# `query` is `(D_q,)`, `keys` are `(S, D_k)`, `values` are `(S, D_v)`: one row for each of `S` inputs. Float types
+# stay: float32 in, float32 out.
+#
+# **Sizes that do not fit must raise an error.** NumPy would rather stretch a size of 1 and say nothing. Look:
+
+# %%
+print("query of size 2 * keys of size 1, no error and no sense:")
+print(np.array([10.0, 20.0]) * np.array([[1.0], [2.0], [3.0]]))
+x = np.array([[1.0, 5.0], [2.0, 4.0]])
+print(
+    "mean of each row:", x.mean(axis=-1), "and with keepdims=True:", x.mean(axis=-1, keepdims=True).tolist()
+)
+print("kept as a column, it lines up with x:", (x - x.mean(axis=-1, keepdims=True)).tolist())
+
+# %% [markdown]
+# **How an exercise works.** Replace the `raise` line by your code, run the cell, run the check below it. A failed
+# check shows your number, the right one, and often the likely cause. Hints go from idea to nearly there. When you
+# submit, hidden checks try other sizes, random numbers and every case named in the text.
+
+# %% [markdown]
+# ### Exercise 1 · `softmax` — 3 points, difficulty 2/3, importance 3/3, about 10 minutes
+#
+# Scores are any numbers. Weights are shares: never negative, together 1, more for a higher score.
+#
+# $$a_i = \frac{e^{s_i/\tau}}{\sum_j e^{s_j/\tau}} \qquad (\tau\text{: the temperature})$$
+#
+# 1. Scores reach ±10,000, but $e^{10000}$ is infinite. So **subtract the largest score along `axis` first**, then
+#    divide by $\tau$. It changes no weight.
+# 2. A score of `-inf` means "may not look": weight 0. If all along the axis are `-inf`, all weights are 0.
+# 3. `scores` itself stays unchanged. No ready-made softmax (scipy, torch, blocks).
+#
+# **Predict first:** what is `softmax` of `[7, 7, 7, 7]`?
+#
+# <details><summary>Answer</summary>Four times 0.25: only differences between scores count.</details>
+# <details><summary>Hint 1 · idea</summary>Make every score positive with <code>np.exp</code>, then divide by the sum.
+# The subtraction comes before both.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>Four lines: largest score, exponentials, their sum, division.
+# Largest and sum both need <code>axis=axis, keepdims=True</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary>Left over: the row of <code>-inf</code>. Its largest is
+# <code>-inf</code>; let <code>np.where</code> put 0 there. Then its sum is 0; put 1 there.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "softmax", "locked": false, "solution": true, "task": false}
+def softmax(scores, axis=-1, temperature=1.0):
+    """Turn scores into weights that add up to 1 along `axis`.
+
+    scores: floats of any shape, finite or -inf. temperature: above 0; small means one winner.
+    Returns: weights, shape and dtype of scores; zeros where all scores along the axis are -inf.
+    Raises: ValueError if temperature is not above 0.
+    Example: scores 0 and log 3 -> weights 0.25 and 0.75.
+    """
+    if not temperature > 0:  # given; "not >" and not "<=", because it catches NaN, too
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    ### BEGIN SOLUTION
+    largest = scores.max(axis=axis, keepdims=True)
+    exps = np.exp((scores - np.where(largest == -np.inf, 0, largest)) / temperature)
+    total = exps.sum(axis=axis, keepdims=True)
+    return exps / np.where(total == 0, 1, total)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_softmax", "locked": true, "points": 3, "solution": false, "task": false}
+import math
+
+import numpy as np
+
+from byhand import check
+
+with check.exercise("softmax"):
+    scores = np.array([0.0, np.log(3.0)])  # their exponentials are 1 and 3
+    wrong = {
+        "each score was divided by the sum; take the exponential of every score first.": [0.0, 1.0],
+        "these are the exponentials; divide them by their sum.": [1.0, 3.0],
+        "after the subtraction, divide by the sum of the exponentials.": [1 / 3, 1.0],
+        "the sign of the scores was turned round: the higher score must get more.": [0.75, 0.25],
+        "this is 2 to the power of the scores; the formula has e, np.exp.": [0.31831, 0.68169],
+    }
+    check.values("softmax(scores)", softmax(scores), np.array([0.25, 0.75]), axes=("key",), known_wrong=wrong)
+    cold = softmax(scores, temperature=0.5)
+    wrong = {
+        "the temperature was not used.": [0.25, 0.75],
+        "scores were multiplied by the temperature; divide.": [0.366025, 0.633975],
+        "the weights were divided by the temperature; divide the scores.": [0.5, 1.5],
+    }
+    want = np.array([0.1, 0.9])
+    check.values("softmax(scores, temperature=0.5)", cold, want, axes=("key",), known_wrong=wrong)
+    table = np.array([[0.0, 0.0], [np.log(3.0), 0.0]])
+    wrong = {
+        "axis was not used: axis=0 means that each column adds up to 1.": [[0.5, 0.5], [0.75, 0.25]],
+        "the whole array adds up to 1; take the sum along axis only.": [[1 / 6, 1 / 6], [0.5, 1 / 6]],
+    }
+    want = np.array([[0.25, 0.5], [0.75, 0.5]])
+    check.values(
+        "softmax(table, axis=0)", softmax(table, axis=0), want, axes=("row", "column"), known_wrong=wrong
+    )
+    large = np.array([1e4, 1e4, -np.inf])
+    wrong = {"e to the power 10000 is infinite; subtract the largest score first.": [np.nan, np.nan, 0.0]}
+    check.values(
+        "softmax(large)", softmax(large), np.array([0.5, 0.5, 0.0]), axes=("key",), known_wrong=wrong
+    )
+    blocked = np.array([[-np.inf, -np.inf], [0.0, -np.inf]])
+    wrong = {
+        "-inf minus -inf, or 0 / 0, is not a number; a row of -inf needs its own care.": [
+            [np.nan] * 2,
+            [1.0, 0.0],
+        ],
+        "a row of -inf shares nothing out: nobody may look, so its weights are 0.": [[0.5, 0.5], [1.0, 0.0]],
+        "only the row of -inf becomes zeros; the other row keeps its weights.": [[0.0, 0.0], [0.0, 0.0]],
+    }
+    want = np.array([[0.0, 0.0], [1.0, 0.0]])
+    check.values("softmax(blocked)", softmax(blocked), want, axes=("row", "key"), known_wrong=wrong)
+    library = ("special.softmax", "torch.softmax", "functional.softmax", "blocks.softmax", "nn.Softmax")
+    check.source("softmax", forbid=library, allow_text="np.exp, max and sum.")
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+
+    def slow(row, temperature):
+        top = max(row)
+        exps = [math.exp((score - top) / temperature) if score > -math.inf else 0.0 for score in row]
+        return np.array([one / (sum(exps) or 1.0) for one in exps])
+
+    for shape in [(1,), (5,), (3, 4), (2, 3, 4), (2, 1, 3, 2)]:
+        for axis in range(-len(shape), len(shape)):
+            for dtype, temperature in [(np.float64, 1.0), (np.float64, 0.3), (np.float32, 4.0)]:
+                scores = (3 * rng.normal(size=shape)).astype(dtype)
+                scores[rng.random(shape) < 0.3] = -np.inf  # now and then a whole row
+                want = np.apply_along_axis(slow, axis, scores.astype(float), temperature).astype(dtype)
+                call = f"softmax(scores, {axis}, {temperature}), scores {shape} {dtype.__name__}, some of them -inf"
+                check.values(call, softmax(scores, axis, temperature), want)
+    for dtype, step in [(np.float64, 0.5), (np.float32, 0.5), (np.float16, 8.0)]:
+        name, want = dtype.__name__, np.array([0.7310585786300049, 0.2689414213699951], dtype)
+        for top in [1e4, -1e4 + step]:
+            got = softmax(np.array([top, top - step], dtype), temperature=step)
+            check.values(f"softmax(np.{name}([{top}, {top - step}]), temperature={step})", got, want)
+        got, want = (
+            softmax(np.array([1e4, 1e4, -1e4], dtype), temperature=0.01),
+            np.array([0.5, 0.5, 0], dtype),
+        )
+        note = "Subtract the largest score before you divide: in float16, 1e4 / 0.01 is infinite."
+        check.values(f"softmax(np.{name}([1e4, 1e4, -1e4]), temperature=0.01)", got, want, note=note)
+    far = np.array([[1e4, 1e4], [-1e4, -1e4]])
+    note = "Every row has its own largest score."
+    check.values(
+        "softmax(np.array([[1e4, 1e4], [-1e4, -1e4]]))", softmax(far), np.full((2, 2), 0.5), note=note
+    )
+    for bad, said in [(0.0, ("0", "0.0", "0.00")), (-2.0, ("-2", "-2.0", "-2.00")), (math.nan, ("nan",))]:
+        call = f"softmax(np.zeros(2), temperature={bad})"
+        check.raises(call, lambda t=bad: softmax(np.zeros(2), temperature=t), mentions=("temperature", said))
+    check.kept("softmax(scores)", softmax, np.array([[1.0, 2.0, -np.inf], [-np.inf] * 3]))
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# One set of scores, three temperatures. **Question:** the order of the keys never changes. What does? What would
+# temperature 100 show?
+
+# %%
+some_scores = np.array([2.0, 1.5, -0.5, -1.0])
+shares = {f"temperature {t}": softmax(some_scores, temperature=t) for t in (0.2, 1.0, 3.0)}
+plot.bars(shares, names, ylabel="weight")
+
+# %% [markdown]
+# ### Exercise 2 · `dot_score` — 1 point, difficulty 1/3, importance 3/3, about 4 minutes
+#
+# The simplest score asks: do query and key point the same way? Multiply feature by feature, add up.
+#
+# $$s_j = q \cdot k_j = \sum_d q_d\, k_{jd}$$
+#
+# If the sizes of query and keys differ, raise a `ValueError` that names `query` or `keys` and both sizes. Compare
+# them yourself: `*` stretches a size of 1, and the error of `@` names no argument.
+#
+# **Predict first:** a key gets twice as long. What happens to its score?
+#
+# <details><summary>Answer</summary>It doubles, so a long key beats a short one that fits better.</details>
+# <details><summary>Hint 1 · idea</summary>One dot product for each row of keys is one matrix product.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>An <code>if</code> with a <code>raise</code>, as in softmax,
+# then one line.</details>
+# <details><summary>Hint 3 · nearly there</summary><code>(S, D) @ (D,)</code> is <code>(S,)</code>. The size to
+# compare is <code>shape[-1]</code>.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "dot_score", "locked": false, "solution": true, "task": false}
+def dot_score(query, keys):
+    """Score each key by its dot product with the query.
+
+    query: (D,), keys: (S, D). Returns: (S,).
+    Raises: ValueError if the sizes D differ; the message names an argument and both sizes.
+    Source: Luong et al. 2015, section 3.1, "dot".
+    """
+    ### BEGIN SOLUTION
+    if keys.shape[-1] != query.shape[-1]:
+        raise ValueError(f"query has size {query.shape[-1]}, keys have size {keys.shape[-1]}")
+    return keys @ query  # (S,)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_dot_score", "locked": true, "points": 1, "solution": false, "task": false}
+import numpy as np
+
+from byhand import check
+
+with check.exercise("dot_score"):
+    query, keys = np.array([1.0, 2.0]), np.array([[3.0, 4.0], [5.0, 6.0], [0.0, -1.0]])
+    wrong = {
+        "a negative score is fine; do not take the absolute value.": [11.0, 17.0, 2.0],
+        "these are means over the features; the dot product is a sum.": [5.5, 8.5, -1.0],
+        "divided by the square root of the size; that is Exercise 4.": [7.778175, 12.020815, -1.414214],
+        "divided by both lengths; that is Exercise 3.": [0.98387, 0.973417, -0.894427],
+        "these are weights; a score is the plain number before softmax.": [0.002473, 0.997527, 0.0],
+        "the products of the first feature are missing.": [8.0, 12.0, -2.0],
+    }
+    want = np.array([11.0, 17.0, -2.0])
+    check.values("dot_score(query, keys)", dot_score(query, keys), want, axes=("key",), known_wrong=wrong)
+    call, sizes = "dot_score(np.ones(2), np.ones((3, 1)))", (("query", "key"), "2", "1")
+    check.raises(call, lambda: dot_score(np.ones(2), np.ones((3, 1))), mentions=sizes)
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+    for S, D, dtype in [
+        (1, 1, "float64"),
+        (4, 4, "float32"),
+        (1, 6, "float64"),
+        (7, 1, "float32"),
+        (5, 64, "float64"),
+    ]:
+        query, keys = rng.normal(size=D).astype(dtype), rng.normal(size=(S, D)).astype(dtype)
+        want = [sum(q * k for q, k in zip(query.tolist(), key, strict=True)) for key in keys.tolist()]
+        call = f"dot_score(query, keys) with query ({D},) and keys ({S}, {D}), {dtype}"
+        check.values(call, dot_score(query, keys), np.array(want, dtype), axes=("key",))
+    check.kept("dot_score(query, keys)", dot_score, query, keys)
+    for q, k in [(7, 4), (1, 4), (4, 1), (4, 8)]:
+        call, sizes = f"dot_score(np.ones({q}), np.ones((3, {k})))", (("query", "key"), str(q), str(k))
+        check.raises(call, lambda q=q, k=k: dot_score(np.ones(q), np.ones((3, k))), mentions=sizes)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 3 · `cosine_score` — 2 points, difficulty 2/3, importance 2/3, about 6 minutes
+#
+# A long text has a long vector and wins every dot product. Divide by both lengths and only the **direction** counts:
+# 1 the same, 0 unrelated, −1 opposite.
+#
+# $$s_j = \frac{q \cdot k_j}{\max(\lVert q\rVert\,\lVert k_j\rVert,\ \varepsilon)}$$
+#
+# The floor $\varepsilon$ keeps a vector of zeros from giving 0/0. It is a floor for the **product** of the lengths;
+# it is not added. Sizes that differ: raise an error. No ready-made cosine.
+#
+# **Predict first:** the key is −3 times the query. Which score?
+#
+# <details><summary>Answer</summary>−1: the opposite direction, and the factor 3 cancels.</details>
+# <details><summary>Hint 1 · idea</summary>The dot products above the line, one positive number for each key below.
+# </details>
+# <details><summary>Hint 2 · shape of the answer</summary><code>np.linalg.norm</code> gives lengths: one for the query,
+# <code>(S,)</code> for the keys if you name the axis.</details>
+# <details><summary>Hint 3 · nearly there</summary><code>np.maximum</code> compares entry by entry;
+# <code>np.max</code> would leave only one number.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "cosine_score", "locked": false, "solution": true, "task": false}
+def cosine_score(query, keys, eps=1e-8):
+    """Score each key by the cosine of its angle with the query.
+
+    query: (D,), keys: (S, D). eps: the least product of both lengths to divide by.
+    Returns: (S,), from -1 to 1.
+    Raises: an error if the sizes D differ.
+    Example: query (3, 4), key (8, 6) -> 48 / 50 = 0.96.
+    """
+    ### BEGIN SOLUTION
+    lengths = np.linalg.norm(query) * np.linalg.norm(keys, axis=-1)  # (S,)
+    return (keys @ query) / np.maximum(lengths, eps)  # (S,)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_cosine_score", "locked": true, "points": 2, "solution": false, "task": false}
+import math
+
+import numpy as np
+
+from byhand import check
+
+with check.exercise("cosine_score"):
+    query, keys = np.array([3.0, 4.0]), np.array([[3.0, 4.0], [-6.0, -8.0], [8.0, 6.0], [0.0, 0.0]])
+    wrong = {
+        "these are dot products; divide by both lengths.": [25.0, -50.0, 48.0, 0.0],
+        "divided by the keys' lengths only; the query has a length, too.": [5.0, -5.0, 4.8, 0.0],
+        "divided by the query's length only; every key has its own.": [5.0, -10.0, 9.6, 0.0],
+        "divided by squared lengths; take the square root.": [0.04, -0.02, 0.0192, 0.0],
+        "0 / 0 is not a number: the floor eps is missing.": [1.0, -1.0, 0.96, np.nan],
+        "a cosine may be negative; do not take the absolute value.": [1.0, 1.0, 0.96, 0.0],
+        "this is 1 minus the cosine, a distance.": [0.0, 2.0, 0.04, 1.0],
+    }
+    want = np.array([1.0, -1.0, 0.96, 0.0])
+    check.values(
+        "cosine_score(query, keys)", cosine_score(query, keys), want, axes=("key",), known_wrong=wrong
+    )
+    small = np.array([0.3, 0.4])  # its length is 0.5, so the product of both lengths is 0.25
+    wrong = {
+        "eps was added; it is a floor: the larger of the two counts.": [1 / 3],
+        "eps is a floor for the product of both lengths, 0.25, which is below it.": [1.0],
+    }
+    got = cosine_score(small, small[None], eps=0.5)
+    check.values("cosine_score(small, small[None], eps=0.5)", got, np.array([0.5]), known_wrong=wrong)
+    check.source("cosine_score", forbid=("distance.cosine", "cosine_similarity", "CosineSimilarity"))
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+
+    def slow(query, keys, eps=1e-8):
+        def dot(a, b):
+            return sum(x * y for x, y in zip(a, b, strict=True))
+
+        return [dot(query, key) / max(math.sqrt(dot(query, query) * dot(key, key)), eps) for key in keys]
+
+    for S, D, dtype, size in [
+        (1, 1, "f8", 1),
+        (4, 4, "f4", 3),
+        (6, 2, "f8", 1e-5),
+        (3, 16, "f4", 1),
+        (5, 3, "f8", 1),
+    ]:
+        query, keys = (size * rng.normal(size=s).astype(dtype) for s in (D, (S, D)))
+        want = np.array(slow(query.tolist(), keys.tolist()), dtype)
+        call = f"cosine_score(query, keys), query ({D},), keys ({S}, {D}), entries about {size}, {want.dtype}"
+        check.values(
+            call, cosine_score(query, keys), want, axes=("key",), note="The floor is 1e-8 unless given."
+        )
+    for eps in (0.5, 2.0, 10.0):
+        want = np.array(slow(query.tolist(), keys.tolist(), eps))
+        note = "eps is a floor for each key's product of lengths."
+        check.values(
+            f"cosine_score(query, keys, eps={eps})", cosine_score(query, keys, eps=eps), want, note=note
+        )
+    tiny, large = np.array([0.003, 0.004]), np.array([[30.0, 40.0]])
+    note = "The product of both lengths is 0.25, above the floor; neither length has a floor of its own."
+    call = "cosine_score(np.array([0.003, 0.004]), np.array([[30.0, 40.0]]), eps=0.1)"
+    check.values(call, cosine_score(tiny, large, eps=0.1), np.array([1.0]), note=note)
+    want = np.array(slow(query.tolist(), keys.tolist()))
+    check.values(
+        "cosine_score(query, 1e-3 * keys)", cosine_score(query, 1e-3 * keys), want, note="As for keys."
+    )
+    check.values("cosine_score(np.zeros(3), keys)", cosine_score(np.zeros(3), keys), np.zeros(5))
+    check.kept("cosine_score(query, keys)", cosine_score, query, keys)
+    for q, k in [(4, 1), (1, 4), (2, 3)]:
+        call = f"cosine_score(np.ones({q}), np.ones((3, {k})))"
+        check.raises(call, lambda q=q, k=k: cosine_score(np.ones(q), np.ones((3, k))), error=Exception)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# Three keys: the first fits best, the second is long, the third is opposite. **Question:** which key wins under each
+# score, and which winner would you want from a search engine?
+
+# %%
+ask, found = np.array([1.0, 1.0]), np.array([[1.0, 0.9], [4.0, 0.5], [-1.0, -1.0]])
+plot.bars({"dot": dot_score(ask, found), "cosine": cosine_score(ask, found)}, ["fits", "long", "opposite"])
+
+# %% [markdown]
+# ### Exercise 4 · `scaled_dot_score` — 2 points, difficulty 1/3, importance 3/3, about 5 minutes
+#
+# The more random products you add, the wider their sum spreads: with features of variance 1, a dot product has
+# variance $D$. At $D = 512$, scores of ±23 are normal, and softmax gives one key everything. Dividing by $\sqrt D$
+# brings the variance back to 1. Transformers use this score.
+#
+# $$s_j = \frac{q \cdot k_j}{\sqrt D}$$
+#
+# $D$ counts the features, not the keys. Float32 stays float32: `np.sqrt(4)` is a float64 and spreads. Sizes that
+# differ: raise an error.
+#
+# **Predict first:** why $\sqrt D$ and not $D$?
+#
+# <details><summary>Answer</summary>Dividing by c divides the variance by c². To undo D, c² must be D.</details>
+# <details><summary>Hint 1 · idea</summary>The dot products, all divided by the same number.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>One line; D is the last entry of a shape.</details>
+# <details><summary>Hint 3 · nearly there</summary>A plain Python float never widens an array, and
+# <code>math.sqrt(4)</code> is one. So is <code>4 ** 0.5</code>.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "scaled_dot_score", "locked": false, "solution": true, "task": false}
+def scaled_dot_score(query, keys):
+    """Score each key by its dot product with the query, over the square root of their size.
+
+    query: (D,), keys: (S, D). Returns: (S,), variance about 1 if features have mean 0 and variance 1.
+    Raises: an error if the sizes D differ.
+    Source: Vaswani et al. 2017, section 3.2.1.
+    """
+    ### BEGIN SOLUTION
+    return (keys @ query) / keys.shape[-1] ** 0.5  # (S,)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_scaled_dot_score", "locked": true, "points": 2, "solution": false, "task": false}
+import math
+
+import numpy as np
+
+from byhand import check
+
+with check.exercise("scaled_dot_score"):
+    query, keys = np.float32([1, 2, 3, 4]), np.float32([[1, 1, 1, 1], [4, 0, 0, 0], [0, 0, 0, -2]])
+    wrong = {
+        "not scaled yet: divide by the square root of D = 4.": [10.0, 4.0, -8.0],
+        "divided by D; divide by its square root.": [2.5, 1.0, -2.0],
+        "divided by the root of 3, the number of keys; D = 4 counts features.": [5.7735, 2.3094, -4.6188],
+        "multiplied by the square root of D; divide.": [20.0, 8.0, -16.0],
+        "divided by both lengths; that is the cosine.": [0.912871, 0.182574, -0.730297],
+    }
+    got, want = scaled_dot_score(query, keys), np.float32([5, 2, -4])
+    note = "If it is the dtype: np.sqrt of an int gives a float64; divide by a plain Python float."
+    check.values("scaled_dot_score(query, keys)", got, want, axes=("key",), known_wrong=wrong, note=note)
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+    for S, D, dtype in [
+        (1, 1, "float64"),
+        (2, 3, "float32"),
+        (9, 2, "float64"),
+        (5, 5, "float32"),
+        (4, 100, "float64"),
+    ]:
+        query, keys = rng.normal(size=D).astype(dtype), rng.normal(size=(S, D)).astype(dtype)
+        want = [
+            sum(q * k / math.sqrt(D) for q, k in zip(query.tolist(), key, strict=True))
+            for key in keys.tolist()
+        ]
+        call = f"scaled_dot_score(query, keys) with query ({D},) and keys ({S}, {D}), {dtype}"
+        check.values(call, scaled_dot_score(query, keys), np.array(want, dtype), axes=("key",))
+    check.kept("scaled_dot_score(query, keys)", scaled_dot_score, query, keys)
+    for D in (4, 1024):
+        spread = scaled_dot_score(np.ones(D), rng.normal(size=(2000, D))).var()
+        call = f"scaled_dot_score(np.ones({D}), np.random.normal(size=(2000, {D}))).var()"
+        check.true(call, 0.75 < spread < 1.3, f"the variance is {spread:.3g}, expected about 1 at any size.")
+    for q, k in [(4, 1), (1, 4), (2, 3)]:
+        call = f"scaled_dot_score(np.ones({q}), np.ones((3, {k})))"
+        check.raises(call, lambda q=q, k=k: scaled_dot_score(np.ones(q), np.ones((3, k))), error=Exception)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 5 · `bilinear_score` — 2 points, difficulty 2/3, importance 2/3, about 6 minutes
+#
+# A question and its answer rarely use the same words, and query and key may even differ in size. Let a learned
+# matrix $W$ translate: it carries the query over to the size of the keys, where the dot product works.
+#
+# $$s_j = q^\top W k_j, \qquad W: (D_q, D_k)$$
+#
+# If $W$ is square, $W^\top$ runs just as well and gives other scores. Sizes that do not fit: raise an error.
+#
+# **Predict first:** which $W$ makes this the plain dot product?
+#
+# <details><summary>Answer</summary>The identity matrix.</details>
+# <details><summary>Hint 1 · idea</summary>Carry the query over once, then score as in Exercise 2.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>Two products: first <code>(D_k,)</code> comes out, then
+# <code>(S,)</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary>In the formula the query stands to the left of W. Keep it there and
+# you need no transpose.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "bilinear_score", "locked": false, "solution": true, "task": false}
+def bilinear_score(query, keys, weight):
+    """Score each key by q^T W k.
+
+    query: (D_q,), keys: (S, D_k), weight: (D_q, D_k). Returns: (S,).
+    Raises: an error if the sizes do not fit.
+    Source: Luong et al. 2015, section 3.1, "general".
+    """
+    ### BEGIN SOLUTION
+    carried = query @ weight  # (D_k,)
+    return keys @ carried  # (S,)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_bilinear_score", "locked": true, "points": 2, "solution": false, "task": false}
+import numpy as np
+
+from byhand import check
+
+with check.exercise("bilinear_score"):
+    query, keys, square = (
+        np.array([1.0, 2.0]),
+        np.array([[1.0, 0.0], [1.0, 1.0]]),
+        np.array([[1.0, 2.0], [3.0, 4.0]]),
+    )
+    wrong = {
+        "W was transposed: the query meets the rows of W, the key its columns.": [5.0, 16.0],
+        "W was not used.": [1.0, 3.0],
+        "W and its transpose were averaged.": [6.0, 16.5],
+        "the query was not used: these are sums over W k.": [4.0, 10.0],
+    }
+    got, want = bilinear_score(query, keys, square), np.array([7.0, 17.0])
+    check.values("bilinear_score(query, keys, square)", got, want, axes=("key",), known_wrong=wrong)
+    wide, longer = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), np.array([[1.0, 0.0, 0.0]])
+    got = bilinear_score(query, longer, wide)
+    check.values("bilinear_score(query, longer, wide)", got, np.array([9.0]), axes=("key",))
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+
+    def slow(query, keys, W):
+        return [sum(q * W[i][j] * k for i, q in enumerate(query) for j, k in enumerate(key)) for key in keys]
+
+    for S, D_q, D_k in [(1, 1, 1), (3, 4, 4), (5, 2, 6), (2, 6, 3), (4, 1, 3), (3, 5, 1), (3, 3, 3)]:
+        for dtype in ("float64", "float32"):
+            arrays = [rng.normal(size=s).astype(dtype) for s in (D_q, (S, D_k), (D_q, D_k))]
+            want = np.array(slow(*(array.tolist() for array in arrays)), dtype)
+            wrong = (
+                {"W was transposed.": slow(*(a.tolist() for a in (*arrays[:2], arrays[2].T)))}
+                if D_q == D_k
+                else {}
+            )
+            call = f"bilinear_score(query ({D_q},), keys ({S}, {D_k}), weight ({D_q}, {D_k})), {dtype}"
+            check.values(call, bilinear_score(*arrays), want, axes=("key",), known_wrong=wrong)
+    check.kept("bilinear_score(query, keys, weight)", bilinear_score, *arrays)
+    for q, k, w in [
+        (2, 3, (3, 2)),
+        (2, 3, (1, 3)),
+        (2, 3, (2, 1)),
+        (1, 3, (2, 3)),
+        (2, 1, (2, 3)),
+        (2, 2, (3, 2)),
+    ]:
+        call = f"bilinear_score(np.ones({q}), np.ones((4, {k})), np.ones({w}))"
+        wrong = np.ones(q), np.ones((4, k)), np.ones(w)
+        check.raises(call, lambda arrays=wrong: bilinear_score(*arrays), error=Exception)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 6 · `additive_score` — 2 points, difficulty 2/3, importance 2/3, about 8 minutes
+#
+# The first attention in neural translation had no product of query and key. It asks a small network: add what it
+# makes of the query to what it makes of the key, bend the sum by tanh, weigh it.
+#
+# $$s_j = v^\top \tanh(W_q\, q + W_k\, k_j)$$
+#
+# with $W_q: (A, D_q)$, $W_k: (A, D_k)$, $v: (A,)$, and no bias. Sizes that do not fit: raise an error. Mind the `+`:
+# if one matrix has $A = 1$ and the other has not, NumPy stretches.
+#
+# **Predict first:** with $A = 5$ and $v$ all ones, how large can a score get?
+#
+# <details><summary>Answer</summary>Below 5: tanh stays between −1 and 1.</details>
+# <details><summary>Hint 1 · idea</summary>All keys at once: a row of A numbers for each key.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>The query's part is <code>(A,)</code>, the keys' part is
+# <code>(S, A)</code>, their sum <code>(S, A)</code>; v brings it to <code>(S,)</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary>For all rows at once, the keys stand left and the matrix is
+# transposed. Compare <code>w_query.shape[0]</code> with <code>w_key.shape[0]</code>.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "additive_score", "locked": false, "solution": true, "task": false}
+def additive_score(query, keys, w_query, w_key, v):
+    """Score each key by a small network without bias: v^T tanh(W_q q + W_k k).
+
+    query: (D_q,), keys: (S, D_k), w_query: (A, D_q), w_key: (A, D_k), v: (A,). Returns: (S,).
+    Raises: an error if the sizes do not fit, also where one of them is 1.
+    Source: Bahdanau et al. 2015, appendix A.1.2.
+    """
+    ### BEGIN SOLUTION
+    if w_query.shape[0] != w_key.shape[0]:
+        raise ValueError(f"w_query has {w_query.shape[0]} rows, w_key has {w_key.shape[0]}")
+    hidden = np.tanh(w_query @ query + keys @ w_key.T)  # (A,) + (S, A) -> (S, A)
+    return hidden @ v  # (S,)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_additive_score", "locked": true, "points": 2, "solution": false, "task": false}
+import math
+
+import numpy as np
+
+from byhand import check
+
+with check.exercise("additive_score"):
+    query, keys, v = np.array([1.0]), np.array([[0.0, 0.0], [-1.0, 0.0], [0.0, 1.0]]), np.array([10.0, 5.0])
+    w_query = np.log([[3.0], [2.0]])  # tanh(log 3) = 0.8, tanh(log 2) = 0.6
+    w_key = np.array([[np.log(3.0), 0.0], [np.log(2.0), np.log(1.5)]])  # tanh(log 2 + log 1.5) = 0.8
+    wrong = {
+        "tanh is missing.": [14.451859, 0.0, 16.479184],
+        "the entries were added up; weigh them by v.": [1.4, 0.0, 1.6],
+        "the query's part is missing.": [0.0, -11.0, 1.923077],
+        "the keys' part is missing.": [11.0, 11.0, 11.0],
+        "tanh was taken of each part alone; add first, then bend.": [11.0, 0.0, 12.923077],
+        "tanh comes before v, not after it.": [1.0, 0.0, 1.0],
+        "the two parts were multiplied; add them.": [0.0, -10.580442, 1.370479],
+    }
+    got, want = additive_score(query, keys, w_query, w_key, v), np.array([11.0, 0.0, 12.0])
+    call = "additive_score(query, keys, w_query, w_key, v)"
+    check.values(call, got, want, axes=("key",), known_wrong=wrong)
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+
+    def slow(query, keys, w_query, w_key, v):
+        def inner(row, vector):
+            return sum(a * b for a, b in zip(row, vector, strict=True))
+
+        parts = [
+            (weight, inner(row, query), other) for weight, row, other in zip(v, w_query, w_key, strict=True)
+        ]
+        return [
+            sum(weight * math.tanh(part + inner(row, key)) for weight, part, row in parts) for key in keys
+        ]
+
+    for S, D_q, D_k, A in [
+        (1, 1, 1, 1),
+        (4, 4, 4, 4),
+        (5, 2, 3, 6),
+        (3, 3, 3, 2),
+        (2, 5, 1, 3),
+        (6, 1, 4, 1),
+    ]:
+        for dtype in ("float64", "float32"):
+            arrays = [rng.normal(size=s).astype(dtype) for s in (D_q, (S, D_k), (A, D_q), (A, D_k), A)]
+            call = f"additive_score(…) with S = {S}, D_q = {D_q}, D_k = {D_k}, A = {A}, {dtype}"
+            want = np.array(slow(*(array.tolist() for array in arrays)), dtype)
+            check.values(call, additive_score(*arrays), want, axes=("key",))
+    check.kept("additive_score(query, keys, w_query, w_key, v)", additive_score, *arrays)
+    fits = [(2,), (5, 3), (4, 2), (4, 3), (4,)]
+    for place, shape in [
+        (2, (1, 2)),
+        (3, (1, 3)),
+        (4, (1,)),
+        (0, (1,)),
+        (1, (5, 1)),
+        (2, (4, 1)),
+        (3, (4, 1)),
+        (4, (3,)),
+    ]:
+        shapes = [*fits[:place], shape, *fits[place + 1 :]]
+        call = f"additive_score(*map(np.ones, {shapes}))"
+        check.raises(call, lambda shapes=shapes: additive_score(*map(np.ones, shapes)), error=Exception)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 7 · `gaussian_score` — 2 points, difficulty 2/3, importance 2/3, about 6 minutes
+#
+# On a map, "near" means a small distance, wherever the origin is. So score by distance:
+#
+# $$s_j = -\frac{\lVert q - k_j\rVert^2}{2 \cdot \text{width}^2}$$
+#
+# Softmax takes the exponential later, and the weights form a bell around the query; the width says how far it looks.
+# `width` not above 0: `ValueError` that names `width` and its value. Sizes that differ: raise an error, and note
+# that **a subtraction stretches a size of 1**.
+#
+# **Predict first:** what is the highest score a key can reach, and where?
+#
+# <details><summary>Answer</summary>0, for a key exactly at the query.</details>
+# <details><summary>Hint 1 · idea</summary>A row of differences for each key; square; add up the features.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>Two checks, then <code>(S, D)</code> differences, then
+# <code>(S,)</code> sums of squares, then sign and division.</details>
+# <details><summary>Hint 3 · nearly there</summary>No square root: the distance appears squared. And there must be
+# brackets round <code>2 * width ** 2</code>.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "gaussian_score", "locked": false, "solution": true, "task": false}
+def gaussian_score(query, keys, width=1.0):
+    """Score each key by nearness: minus the squared distance, over twice the squared width.
+
+    query: (D,), keys: (S, D). width: how far to look, in the unit of the keys. Returns: (S,), at most 0.
+    Raises: ValueError if width is not above 0; an error if the sizes D differ.
+    Source: the logarithm of a Gaussian kernel, as in Nadaraya 1964 and Watson 1964.
+    """
+    ### BEGIN SOLUTION
+    if not width > 0:
+        raise ValueError(f"width must be above 0, got {width}")
+    if keys.shape[-1] != query.shape[-1]:
+        raise ValueError(f"query has size {query.shape[-1]}, keys have size {keys.shape[-1]}")
+    return -np.sum((query - keys) ** 2, axis=-1) / (2 * width**2)  # (S,)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_gaussian_score", "locked": true, "points": 2, "solution": false, "task": false}
+import numpy as np
+
+from byhand import check
+
+with check.exercise("gaussian_score"):
+    query, keys = np.array([1.0, 2.0]), np.array([[1.0, 2.0], [1.0, 4.0], [4.0, 6.0]])
+    wrong = {
+        "the 2 below the line is missing.": [0.0, -4.0, -25.0],
+        "the minus sign is missing: far keys would win.": [0.0, 2.0, 12.5],
+        "the exponential comes later, in softmax.": [1.0, 0.135335, 0.000004],
+        "this is the distance; the formula has its square, over 2.": [0.0, -2.0, -5.0],
+        "half the distance; the formula has its square, over 2.": [0.0, -1.0, -2.5],
+        "this is a mean over the features; the squared distance is a sum.": [0.0, -1.0, -6.25],
+    }
+    got, want = gaussian_score(query, keys), np.array([0.0, -2.0, -12.5])
+    check.values("gaussian_score(query, keys)", got, want, axes=("key",), known_wrong=wrong)
+    wrong = {
+        "the width is not squared.": [0.0, -1.0, -6.25],
+        "the width was not used.": [0.0, -2.0, -12.5],
+        "multiplied by the squared width; are there brackets round 2 * width ** 2?": [0.0, -8.0, -50.0],
+    }
+    got, want = gaussian_score(query, keys, width=2.0), np.array([0.0, -0.5, -3.125])
+    check.values("gaussian_score(query, keys, width=2.0)", got, want, axes=("key",), known_wrong=wrong)
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+    for S, D in [(1, 1), (4, 4), (6, 1), (1, 5), (3, 16)]:
+        for dtype, width in [("float64", 1.0), ("float64", 0.3), ("float32", 0.7), ("float64", 50.0)]:
+            query, keys = rng.normal(size=D).astype(dtype), rng.normal(size=(S, D)).astype(dtype)
+            squares = [
+                sum((q - k) ** 2 for q, k in zip(query.tolist(), key, strict=True)) for key in keys.tolist()
+            ]
+            want = np.array([-square / (2 * width**2) for square in squares], dtype)
+            call = f"gaussian_score(query ({D},), keys ({S}, {D}), width={width}), {dtype}"
+            check.values(call, gaussian_score(query, keys, width=width), want, axes=("key",))
+    check.kept("gaussian_score(query, keys)", gaussian_score, query, keys)
+    for bad, said in [(0.0, ("0", "0.0", "0.00")), (-2.0, ("-2", "-2.0", "-2.00"))]:
+        call, mentions = f"gaussian_score(np.zeros(2), np.ones((3, 2)), width={bad})", ("width", said)
+        check.raises(
+            call, lambda w=bad: gaussian_score(np.zeros(2), np.ones((3, 2)), width=w), mentions=mentions
+        )
+    for q, k in [(4, 1), (1, 4), (2, 3)]:
+        call = f"gaussian_score(np.ones({q}), np.ones((3, {k})))"
+        check.raises(call, lambda q=q, k=k: gaussian_score(np.ones(q), np.ones((3, k))), error=Exception)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 8 · `attend` — 3 points, difficulty 2/3, importance 3/3, about 8 minutes
+#
+# Now all of it, for **any** score:
+#
+# $$s = \text{score}(q, K), \qquad a = \text{softmax}(s), \qquad y = \sum_j a_j v_j$$
+#
+# `score` is a function you receive. Call it **once**, as `score(query, keys)`; only it knows which sizes fit. Leave
+# unchanged what it returns: others may keep it. Return output and weights. If all scores are `-inf`, both are zeros.
+# One value for each key, or raise an error.
+#
+# Use your `softmax`, or `blocks.softmax(scores)`, which does the same.
+#
+# **Predict first:** all scores are equal. What is the output?
+#
+# <details><summary>Answer</summary>The mean of the values.</details>
+# <details><summary>Hint 1 · idea</summary>Three lines, one for each part of the formula.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>Scores <code>(S,)</code>, weights <code>(S,)</code>; with
+# <code>(S, D_v)</code> values the output is <code>(D_v,)</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary>The weighted sum is one <code>@</code>, and <code>@</code> refuses
+# sizes that do not fit. Return a tuple, output first.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "attend", "locked": false, "solution": true, "task": false}
+def attend(query, keys, values, score):
+    """Attention of one query: score every key, take shares, mix the values.
+
+    query: (D_q,), keys: (S, D_k), values: (S, D_v). score: function (query, keys) -> (S,), called once.
+    Returns: output (D_v,) and weights (S,); zeros if all scores are -inf.
+    Raises: an error if there is not one value for each key.
+    Source: Bahdanau et al. 2015, section 3.1, for any score.
+    """
+    ### BEGIN SOLUTION
+    weights = blocks.softmax(score(query, keys))  # (S,)
+    return weights @ values, weights  # (D_v,), (S,)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_attend", "locked": true, "points": 3, "solution": false, "task": false}
+import math
+
+import numpy as np
+
+from byhand import check
+
+with check.exercise("attend", needs=("softmax",)):
+    query, keys = np.array([1.0, 2.0, 3.0]), np.array([[4.0], [5.0]])
+    values, seen = np.array([[0.0, 4.0, 8.0], [8.0, 0.0, 4.0]]), []
+
+    def known_score(query, keys):
+        seen.append((query, keys))
+        return np.array([0.0, np.log(3.0)])
+
+    result = attend(query, keys, values, known_score)
+    call = "attend(query, keys, values, known_score)"
+    check.true(
+        call, len(seen) == 1, f"score was called {len(seen)} times, expected once, for all keys together."
+    )
+    note = "Call it as score(query, keys), in this order."
+    check.values("what known_score received", seen[0], (query, keys), note=note)
+    share, means = [0.25, 0.75], [3.0, 0.5, 2.5]
+    wrong = {
+        "this is a mean; the weights add up to 1 already, so take the sum.": (means, share),
+        "the scores were used as weights; take their softmax.": ([8.7889, 0.0, 4.3944], [0.0, 1.0986]),
+        "the second result is the scores; return the weights.": ([6.0, 1.0, 5.0], [0.0, 1.0986]),
+        "every value counts the same here; use the weights.": ([4.0, 2.0, 6.0], ...),
+        "the results are the other way round: output first, then weights.": (share, [6.0, 1.0, 5.0]),
+    }
+    want = np.array([6.0, 1.0, 5.0]), np.array(share)
+    check.values(call, result, want, axes=(("feature",), ("key",)), known_wrong=wrong)
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+
+    def slow(scores, values):
+        exps = [math.exp(s - max(scores)) if s > -math.inf else 0.0 for s in scores.tolist()]
+        weights = [one / (sum(exps) or 1.0) for one in exps]
+        output = [sum(w * v for w, v in zip(weights, column, strict=True)) for column in values.T.tolist()]
+        return np.array(output, values.dtype), np.array(weights, values.dtype)
+
+    def run(call, query, keys, values, scores):
+        given, seen = scores.copy(), []
+        result = attend(query, keys, values, lambda query, keys: seen.append((query, keys)) or given)
+        check.true(
+            call, len(seen) == 1, f"score was called {len(seen)} times, expected once, for all keys together."
+        )
+        check.values(
+            f"what score received in {call}", seen[0], (query, keys), note="Call it as score(query, keys)."
+        )
+        check.values(call, result, slow(scores, values), note="Output first, then weights; a stable softmax.")
+        check.true(
+            call, np.array_equal(given, scores), "what score returned was changed in place; work on a copy."
+        )
+
+    for S, D_q, D_k, D_v in [(1, 1, 1, 1), (3, 3, 3, 3), (5, 2, 4, 6), (4, 6, 1, 2), (2, 4, 4, 1)]:
+        for dtype in ("float64", "float32"):
+            arrays = [rng.normal(size=s).astype(dtype) for s in (D_q, (S, D_k), (S, D_v))]
+            scores = (2 * rng.normal(size=S)).astype(dtype)
+            scores[1:2] = -np.inf if S > 3 else 0.5
+            run(
+                f"attend(query ({D_q},), keys ({S}, {D_k}), values ({S}, {D_v}), score), {dtype}",
+                *arrays,
+                scores,
+            )
+    query, keys, values = np.ones(2), np.ones((4, 3)), rng.normal(size=(4, 5))
+    for name in ("4 * [-np.inf]", "[1e4, -1e4, 1e4, 0.0]", "4 * [-1e4]"):
+        scores = (
+            {"4": [-np.inf] * 4, "[": [1e4, -1e4, 1e4, 0.0]}[name[0]] if "4 * [-1e4]" != name else [-1e4] * 4
+        )
+        run(
+            f"attend(query, keys, values, lambda query, keys: np.array({name}))",
+            query,
+            keys,
+            values,
+            np.array(scores),
+        )
+    call, echo = "attend(query, keys, values, lambda query, keys: query)", lambda query, keys: query
+    check.kept(call, lambda q, k, v: attend(q, k, v, echo), rng.normal(size=4), keys, values)
+    for rows in (1, 3):
+        call = f"attend(np.ones(2), np.ones((4, 2)), np.ones(({rows}, 3)), lambda query, keys: keys[:, 0])"
+        wrong = np.ones(2), np.ones((4, 2)), np.ones((rows, 3)), lambda query, keys: keys[:, 0]
+        check.raises(call, lambda arguments=wrong: attend(*arguments), error=Exception)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### You have just written a regression from 1964
+#
+# Keys are places, values what was measured there, the query is a new place. Attention with the Gaussian score is
+# Nadaraya–Watson regression: a mean in which near measurements count more.
+# **Question:** which width follows the noise, which has stopped looking, and which line does the widest tend to?
+
+# %%
+rng = np.random.default_rng(1)
+places = np.sort(rng.uniform(0, 6, size=(40, 1)), axis=0)  # keys (S, 1)
+measured = np.sin(places) + 0.3 * rng.normal(size=(40, 1))  # values (S, 1)
+across, curves = np.linspace(0, 6, 61), {}
+for width in (0.05, 0.4, 3.0):
+    near = lambda query, keys, width=width: gaussian_score(query, keys, width)  # noqa: E731
+    curves[f"width {width}"] = [attend(np.array([x]), places, measured, near)[0][0] for x in across]
+ax = plot.lines(across, curves, xlabel="place (query)", ylabel="prediction")
+ax.scatter(places, measured, s=12, color="grey")
+# %% [markdown]
+# Now move the query yourself and switch the score. **Question:** find a query for which dot and gaussian name
+# different winners. What is special about the key that dot prefers?
+
+# %%
+plot.explore(
+    [[2.4, 0.6], [0.7, 0.8], [-0.8, 0.6], [-0.4, -0.9]], labels=["a", "b", "c", "d"], score="gaussian"
+)
+
+# %% [markdown]
+# ## Three repairs
+#
+# Mistakes in attention rarely crash: the shapes fit, and the network around them still learns a little. The next
+# three were published. Look at what each does, then mend it.
+#
+# ### Exercise 9 · `repair_context` — 2 points, difficulty 1/3, importance 2/3, about 5 minutes
+#
+# An attention layer sums up the states of an RNN: `x` holds them all `(S, D)`, `h` is the last one `(D,)`. States
+# are keys **and** values, unscaled. The published code ended in `y = a * x`. Meant was
+#
+# $$a = \text{softmax}(x\,h), \qquad y = \sum_s a_s\, x_s$$
+#
+# Such slips come from broadcasting: `(S, 1) * (S, D)` runs, and the forgotten step raises no error. If `h` and the
+# states differ in size, raise one.
+#
+# **Predict first:** which shape has the broken `y`?
+#
+# <details><summary>Answer</summary><code>(S, D)</code>, like x: nothing was summed up.</details>
+# <details><summary>Hint 1 · idea</summary>Which axis counts the inputs? That one has to go.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>Scores <code>(S,)</code>, weights <code>(S,)</code>, sum
+# <code>(D,)</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary>It is Exercise 8 with x as keys and as values.</details>
+
+# %%
+states = np.array([[0.9, 0.1, 0.2], [0.1, 0.9, 0.3], [0.2, 0.2, 0.8], [0.8, 0.3, 0.1]])  # (S, D) = (4, 3)
+
+
+def broken_context(x, h):
+    a = blocks.softmax(x @ h)[:, None]  # (S, 1)
+    return a * x  # the published line
+
+
+ax = plot.weights(
+    broken_context(states, states[-1]), title="Four states in, four out. Which row is the summary?"
+)
+ax.set(xlabel="feature", ylabel="row of the result")
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "repair_context", "locked": false, "solution": true, "task": false}
+def repair_context(x, h):
+    """Summarise the states x by attention, with the state h as query and no scaling.
+
+    x: (S, D), keys and values; h: (D,). Returns: (D,).
+    Raises: an error if the sizes D differ.
+    """
+    ### BEGIN SOLUTION
+    return blocks.softmax(x @ h) @ x  # (D,)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_repair_context", "locked": true, "points": 2, "solution": false, "task": false}
+import math
+
+import numpy as np
+
+from byhand import check
+
+with check.exercise("repair_context", needs=("softmax", "attend", "dot_score")):
+    x, h = np.array([[0.0, 4.0, 0.0], [1.0, 8.0, 4.0]]), np.array([np.log(3.0), 0.0, 0.0])
+    wrong = {
+        "every state is still there: weighted, but the sum over the states is missing.": [
+            [0, 1, 0],
+            [0.75, 6, 3],
+        ],
+        "this is a mean; the weights add up to 1 already, so take the sum.": [0.375, 3.5, 1.5],
+        "the scores were used as weights; take their softmax.": [1.0986, 8.7889, 4.3944],
+        "scaled by the square root of D; this layer has no scale.": [0.65346, 6.613841, 2.613841],
+        "this is the best state alone; mix all of them.": [1.0, 8.0, 4.0],
+    }
+    want = np.array([0.75, 7.0, 3.0])
+    check.values("repair_context(x, h)", repair_context(x, h), want, axes=("feature",), known_wrong=wrong)
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+
+    def slow(x, h):
+        scores = [sum(a * b for a, b in zip(row, h, strict=True)) for row in x]
+        exps = [math.exp(score - max(scores)) for score in scores]
+        return [
+            sum(e * number for e, number in zip(exps, column, strict=True)) / sum(exps) for column in zip(*x)
+        ]
+
+    for S, D in [(1, 1), (3, 3), (6, 2), (1, 4), (4, 7)]:
+        for dtype, size in [("float64", 1), ("float32", 1), ("float64", 50)]:
+            x, h = (size * rng.normal(size=s).astype(dtype) for s in ((S, D), D))
+            want = np.array(slow(x.tolist(), h.tolist()), dtype)
+            call = f"repair_context({size} * x, {size} * h) with x ({S}, {D}) and h ({D},), {dtype}"
+            check.values(call, repair_context(x, h), want, axes=("feature",), note="Scores may be large.")
+    check.kept("repair_context(x, h)", repair_context, x, h)
+    for d, n in [(3, 1), (1, 3), (2, 3)]:
+        call = f"repair_context(np.ones((4, {d})), np.ones({n}))"
+        check.raises(call, lambda d=d, n=n: repair_context(np.ones((4, d)), np.ones(n)), error=Exception)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 10 · `repair_weights` — 1 point, difficulty 1/3, importance 2/3, about 4 minutes
+#
+# A published formula normalised **twice**:
+#
+# $$a = \text{softmax}\!\left(\frac{s}{\sum_j s_j}\right)$$
+#
+# Such slips come from caution: "weights add up to 1, so divide by the sum". Softmax does that already. And a sum of
+# similarities can be tiny, zero or negative; then dividing by it does harm.
+#
+# **Write** `repair_weights(similarity)` so that it normalises once, for any real numbers, ±10,000 too. Your `softmax`
+# and `blocks.softmax` are allowed.
+#
+# **Predict first:** similarities are 3, 1 and −6. Which one gets the most weight from the broken formula?
+#
+# <details><summary>Answer</summary>The last! The sum is −2, and dividing by it turns the order round.</details>
+# <details><summary>Hint 1 · idea</summary>Which of the two normalisations works for all numbers?</details>
+# <details><summary>Hint 2 · shape of the answer</summary>One call.</details>
+# <details><summary>Hint 3 · nearly there</summary>Drop the fraction, keep the rest.</details>
+
+# %%
+similarity = np.array([3.0, 1.0, -6.0])
+
+
+def broken_weights(similarity):
+    return blocks.softmax(similarity / similarity.sum())  # the published formula
+
+
+plot.bars(
+    {"similarity": similarity, "weight (broken)": broken_weights(similarity)}, ["a", "b", "c"], ylabel=""
+)
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "repair_weights", "locked": false, "solution": true, "task": false}
+def repair_weights(similarity):
+    """Attention weights of similarities, normalised once.
+
+    similarity: (S,), any real numbers. Returns: (S,), adding up to 1.
+    """
+    ### BEGIN SOLUTION
+    return blocks.softmax(similarity)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_repair_weights", "locked": true, "points": 1, "solution": false, "task": false}
+import math
+
+import numpy as np
+
+from byhand import check
+
+with check.exercise("repair_weights", needs=("softmax",)):
+    similarity = np.array([0.0, np.log(3.0)])
+    wrong = {
+        "still divided by the sum before softmax; normalise once.": [0.268941, 0.731059],
+        "divided by the sum, without softmax.": [0.0, 1.0],
+        "softmax was applied twice; normalise once.": [0.377541, 0.622459],
+    }
+    got, want = repair_weights(similarity), np.array([0.25, 0.75])
+    check.values("repair_weights(similarity)", got, want, axes=("key",), known_wrong=wrong)
+    balanced = np.array([np.log(2.0), 0.0, -np.log(2.0)])  # their exponentials are 2, 1 and 0.5
+    got, want = repair_weights(balanced), np.array([4.0, 2.0, 1.0]) / 7
+    note = "These similarities add up to 0; dividing by that sum cannot be right."
+    check.values("repair_weights(balanced)", got, want, axes=("key",), note=note)
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+    for S in (1, 2, 6, 33):
+        for dtype, size, shift in [
+            ("float64", 2, 0),
+            ("float32", 2, 0),
+            ("float64", 1, -9),
+            ("float64", 1e4, 0),
+        ]:
+            similarity = (size * rng.normal(size=S) + shift).astype(dtype)
+            exps = [math.exp(number - similarity.max()) for number in similarity.tolist()]
+            want = np.array([one / sum(exps) for one in exps], dtype)
+            call, note = (
+                f"repair_weights({size} * np.random.normal(size={S}) + {shift}), {dtype}",
+                "Normalise once, stably.",
+            )
+            check.values(call, repair_weights(similarity), want, axes=("key",), note=note)
+    for numbers in ([1e4, 1e4 - 1], [-1e4, -1e4 - 1], [-3.0, -4.0], [0.0, -1.0]):
+        want = np.array([0.7310585786300049, 0.2689414213699951])
+        check.values(f"repair_weights(np.array({numbers}))", repair_weights(np.array(numbers)), want)
+    check.kept("repair_weights(similarity)", repair_weights, similarity)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 11 · `repair_attention` — 2 points, difficulty 2/3, importance 3/3, about 7 minutes
+#
+# A published formula for all queries at once mixed up the order:
+#
+# $$\text{softmax}\!\left(\frac{Q K^\top V}{\sqrt D}\right)$$
+#
+# Such slips come from brackets lost in copying. Softmax squeezes the *outputs* now: each row adds up to 1, whatever
+# was measured. The right order is **score, scale, softmax over the keys, sum**.
+#
+# **Write** it, with $Q: (T, D)$, $K: (S, D)$, $V: (S, D_v)$, scale $1/\sqrt D$. Float32 stays float32, sizes that do
+# not fit raise an error, and ready-made attention (torch) is not allowed.
+#
+# **Predict first:** `V` is one column of temperatures near 15 °C. What does the broken formula predict?
+#
+# <details><summary>Answer</summary>Always 1: a softmax over a single number is 1. See the picture.</details>
+# <details><summary>Hint 1 · idea</summary>Softmax belongs where queries meet keys. Which product is that?</details>
+# <details><summary>Hint 2 · shape of the answer</summary>Scores <code>(T, S)</code>, weights <code>(T, S)</code> whose
+# rows add up to 1, output <code>(T, D_v)</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary>The bracket closes before V. Which axis of <code>(T, S)</code> counts
+# the keys?</details>
+
+# %%
+hours = np.arange(24)
+clock = 3 * np.stack(
+    [np.cos(hours * np.pi / 12), np.sin(hours * np.pi / 12)], axis=1
+)  # (24, 2), a clock face
+temperature = 15 - 5 * np.cos((hours - 3) * np.pi / 12)[:, None]  # (24, 1), in °C
+
+
+def broken_attention(Q, K, V):
+    return blocks.softmax(Q @ K.T @ V / Q.shape[-1] ** 0.5)  # the published order
+
+
+days = {"measured": temperature[:, 0], "broken_attention": broken_attention(clock, clock, temperature)[:, 0]}
+plot.lines(hours, days, xlabel="hour of the day", ylabel="temperature (°C)")
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "repair_attention", "locked": false, "solution": true, "task": false}
+def repair_attention(Q, K, V):
+    """Scaled dot-product attention of T queries: score, scale, softmax over keys, sum.
+
+    Q: (T, D), K: (S, D), V: (S, D_v). Returns: (T, D_v).
+    Raises: an error if the sizes do not fit.
+    Source: Vaswani et al. 2017, equation 1.
+    """
+    ### BEGIN SOLUTION
+    scores = Q @ K.T / Q.shape[-1] ** 0.5  # (T, S)
+    return blocks.softmax(scores) @ V  # (T, D_v)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_repair_attention", "locked": true, "points": 2, "solution": false, "task": false}
+import math
+
+import numpy as np
+
+from byhand import check
+
+with check.exercise("repair_attention", needs=("softmax", "scaled_dot_score", "attend")):
+    Q = np.array([[2 * np.log(3.0), 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    K = np.array([[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
+    V = np.array([[0.0, 5.0], [10.0, 0.0], [5.0, 5.0]])
+    wrong = {
+        "softmax still comes after the sum over V; it belongs to the scores.": [
+            [0.999983, 0.000017],
+            [0.5, 0.5],
+        ],
+        "the scale is missing: divide the scores by the square root of D = 4.": [
+            [8.636364, 0.909091],
+            [5, 10 / 3],
+        ],
+        "the scale comes after softmax; divide the scores.": [[4.318182, 0.454545], [2.5, 5 / 3]],
+        "the output was scaled; divide the scores, before softmax.": [[3.5, 1.0], [2.5, 5 / 3]],
+        "softmax ran over the queries; a row of weights belongs to a query, over the keys.": [
+            [10, 5],
+            [5, 5],
+        ],
+        "divided by the root of the number of keys; D counts features.": [[7.300098, 1.799934], [5, 10 / 3]],
+        "divided by the root of D_v; the scale is the root of D.": [[7.770778, 1.486148], [5, 10 / 3]],
+        "divided by D; the scale is its square root.": [[5.980762, 2.679492], [5, 10 / 3]],
+        "softmax is missing.": [[10.986123, 0.0], [0.0, 0.0]],
+    }
+    got, want = repair_attention(Q, K, V), np.array([[7.0, 2.0], [5.0, 10 / 3]])
+    check.values("repair_attention(Q, K, V)", got, want, axes=("query", "feature"), known_wrong=wrong)
+    library = ("scaled_dot_product_attention", "MultiheadAttention", "multi_head_attention_forward")
+    check.source("repair_attention", forbid=library, allow_text="products, and softmax or blocks.softmax.")
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+
+    def slow(q, K, V):
+        scores = [sum(a * b for a, b in zip(q, k, strict=True)) / math.sqrt(len(q)) for k in K]
+        exps = [math.exp(score - max(scores)) for score in scores]
+        return [
+            sum(e * v for e, v in zip(exps, column, strict=True)) / sum(exps)
+            for column in zip(*V, strict=True)
+        ]
+
+    for T, S, D, D_v in [(1, 1, 1, 1), (3, 3, 3, 3), (2, 5, 4, 3), (5, 2, 3, 1), (4, 6, 1, 2), (2, 4, 16, 5)]:
+        for dtype, size in [("float64", 1), ("float32", 1), ("float64", 99)]:
+            Q, K, V = (rng.normal(size=s).astype(dtype) for s in ((T, D), (S, D), (S, D_v)))
+            want = np.array([slow(q, K.tolist(), V.tolist()) for q in (size * Q).tolist()], dtype)
+            call = f"repair_attention({size} * Q, K, V), Q ({T}, {D}), K ({S}, {D}), V ({S}, {D_v}), {dtype}"
+            check.values(call, repair_attention(size * Q, K, V), want, axes=("query", "feature"))
+    check.kept("repair_attention(Q, K, V)", repair_attention, Q, K, V)
+    for q, k, v in [((2, 3), (4, 1), 4), ((2, 1), (4, 3), 4), ((2, 3), (4, 3), 1), ((2, 3), (4, 3), 3)]:
+        call = f"repair_attention(np.ones({q}), np.ones({k}), np.ones(({v}, 5)))"
+        wrong = np.ones(q), np.ones(k), np.ones((v, 5))
+        check.raises(call, lambda arrays=wrong: repair_attention(*arrays), error=Exception)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# The same picture with your repair. **Question:** your curve is flatter than the measurements. Why, and which factor
+# in this cell's data would you turn to change it?
+
+# %%
+days["repair_attention"] = repair_attention(clock, clock, temperature)[:, 0]
+plot.lines(hours, days, xlabel="hour of the day", ylabel="temperature (°C)")
+# %% [markdown]
+# ## Experiment: what does the size do?
+#
+# For each size $D$: 100 random queries, 64 random keys. How widely do scores spread? And how many keys does softmax
+# really use? Entropy says it in bits: 6 bits mean all 64 keys alike, 0 bits mean one key.
+#
+# **Predict first:** sketch both curves, with and without $1/\sqrt D$.
+
+# %%
+rng, powers = np.random.default_rng(0), np.arange(11)
+variance, entropy = {"dot": [], "scaled": []}, {"dot": [], "scaled": []}
+for D in 2**powers:
+    scores = rng.normal(size=(100, D)) @ rng.normal(size=(D, 64))  # (queries, keys)
+    for name, s in {"dot": scores, "scaled": scores / D**0.5}.items():
+        a = blocks.softmax(s)
+        variance[name].append(s.var())
+        entropy[name].append(-(a * np.log2(a + 1e-300)).sum(axis=-1).mean())
+plot.lines(2**powers, variance, xlabel="size D", ylabel="variance of the scores", log=True)
+plot.lines(powers, entropy, xlabel="log2 of the size D", ylabel="entropy of the weights (bits)")
+# %% [markdown]
+# **Questions.** At $D = 1024$ without the scale, about how many keys share the weight ($2^{\text{bits}}$)? A weight
+# near 1 hardly moves when its score moves. What does that do to learning?
+#
+# Now all scores of one query, `[1, 2]`. **Question:** for each pair of columns, find two keys they rank differently.
+
+# %%
+cases = {"equal": [1.0, 2.0], "three times as long": [3.0, 6.0], "nearby": [1.5, 1.5]}
+cases |= {"at a right angle": [2.0, -1.0], "opposite": [-1.0, -2.0], "zero": [0.0, 0.0]}
+query, keys, turn = np.array([1.0, 2.0]), np.array(list(cases.values())), np.array([[0.0, -1.0], [1.0, 0.0]])
+table = {
+    "dot": dot_score(query, keys),
+    "cosine": cosine_score(query, keys),
+    "scaled": scaled_dot_score(query, keys),
+    "bilinear": bilinear_score(query, keys, turn),  # this W turns the query by a right angle
+    "additive": additive_score(query, keys, np.eye(2), np.eye(2), np.ones(2)),
+    "gaussian": gaussian_score(query, keys),
+}
+print(f"{'key':<20}" + "".join(f"{name:>10}" for name in table))
+for row, name in enumerate(cases):
+    print(f"{name:<20}" + "".join(f"{scores[row]:>10.2f}" for scores in table.values()))
+
+# %% [markdown]
+# ### Exercise 12 · `choose_score` — 3 points, difficulty 2/3, importance 3/3, about 8 minutes
+#
+# In each case **name a score, say which property decides, and say what would go wrong with one other score**. Two
+# sentences a case are enough; several answers can be right.
+#
+# - **A.** Guess the rainfall at a village from 200 rain gauges and their coordinates.
+# - **B.** Find texts on a topic. Some have ten words, some ten thousand, and their vectors grow with them.
+# - **C.** A decoder state of size 512 must look at encoder states of size 256. There is plenty of training data.
+#
+# A person grades this, 1 point a case: ½ for a score that fits, ½ for a reason that names the property and what the
+# other score would do.
+#
+# <details><summary>Hint 1 · idea</summary>Ask: does length matter, does the origin matter, are the sizes equal?
+# </details>
+# <details><summary>Hint 2 · shape of the answer</summary>"…, because …. With …, … would win."</details>
+# <details><summary>Hint 3 · nearly there</summary>Compare "three times as long" and "nearby" in the table, and the
+# shapes each function accepts.</details>
+
+# %% [markdown] nbgrader={"schema_version": 3, "grade": true, "grade_id": "choose_score", "locked": false, "points": 3, "solution": true, "task": false}
+# ### BEGIN SOLUTION
+# **A.** Gaussian: rain depends on distance, and its weights fade with it. With the dot product, a gauge far from the
+# map's origin could win, wherever the village is.
+#
+# **B.** Cosine: it ignores length. With the dot product, the longest texts would win for every topic.
+#
+# **C.** Bilinear or additive: both accept two sizes and learn what belongs together. Dot, cosine and Gaussian compare
+# feature with feature, so 512 against 256 is an error.
+# ### END SOLUTION
+
+# %% [markdown]
+# ## Where this is used
+#
+# - **Scaled dot product**: Transformers, from translation (lesson 07) to large language models (lesson 10).
+# - **Cosine**: semantic search and recommendations; in lesson 06 you search this course's own text.
+# - **Additive and bilinear**: attention in recurrent translators, lesson 02.
+# - **Gaussian**: smoothing measurements; favouring nearby words in local attention, lesson 05.
+#
+# ## Limits
+#
+# - Every query scores every key: a text twice as long costs four times as much.
+# - Order is invisible: shuffle keys and values together and the output stays. Lesson 04 adds positions.
+# - A weight says where the model looked, not why it decided.
+#
+# ## Summary
+#
+# 1. Attention = score, softmax, weighted sum. The score says what "relevant" means.
+# 2. Subtract the largest score before the exponential; where nobody may look, weights are 0.
+# 3. Dot products grow with the size, so divide by $\sqrt D$. Broadcasting hides mistakes, so check shapes.
+
+# %% [markdown]
+# ## Questions and answers
+#
+# **Why the exponential, not just division by the sum?** Scores may be negative or add up to 0 (Exercise 10). The
+# exponential makes them positive, and equal *differences* of scores give equal *ratios* of weights.
+#
+# **Why zeros for a row of `-inf`?** In a batch, some queries have nothing to look at. The plain formula gives NaN
+# there, and one NaN spoils a whole training step.
+#
+# **Must keys and values differ?** No; in Exercise 9 they are one array. Two arrays let a model say "find me by this,
+# take that from me".
+#
+# **My check passes here. Can grading still fail?** Yes, it tries more. Its message names a call you can type.
+#
+# ## Further reading
+#
+# - Nadaraya 1964, *On estimating regression*; Watson 1964, *Smooth regression analysis*: the weighted mean.
+# - Bahdanau, Cho, Bengio 2015, *Neural machine translation by jointly learning to align and translate*
+#   (arXiv:1409.0473): the additive score.
+# - Luong, Pham, Manning 2015, *Effective approaches to attention-based neural machine translation*
+#   (arXiv:1508.04025): dot and bilinear ("general").
+# - Vaswani et al. 2017, *Attention is all you need* (arXiv:1706.03762), section 3.2.1: the scale.
+# - Jain, Wallace 2019, *Attention is not explanation* (arXiv:1902.10186), and the reply: Wiegreffe, Pinter 2019,
+#   *Attention is not not explanation* (arXiv:1908.04626).
