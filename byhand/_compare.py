@@ -95,7 +95,10 @@ def _array(label: str, got: Any, want: Any, axes: Any, rules: Rules) -> Problem 
     else:
         right_type, wanted = _numbers.is_tensor(got), "torch.Tensor"
     if not right_type:
-        return Problem(wrong_type(label, got, wanted, rules), got, want)
+        text = wrong_type(label, got, wanted, rules)
+        if type(got) in (int, float) or type(got) in _numbers.SCALARS:
+            text += f" It is one number; expected shape {_show.shape(tuple(want.shape), axes)}."
+        return Problem(text, got, want)
     text = wrong_shape(label, got, tuple(want.shape), axes) or _wrong_kind(label, got, want)
     text = text or _wrong_values(label, got, want, axes, rules)
     return Problem(text, got, want) if text else None
@@ -205,15 +208,11 @@ def _sequence(label: str, got: Any, want: Any, axes: Any, rules: Rules) -> Probl
     if not found:
         return None
     at, first = found[0]
-    plain = (*_ATOMS, float)
-    if not all(type(item) in plain for item in want) or type(first.got) is not type(first.want):
+    plain = all(type(item) in (*_ATOMS, float) for item in want)
+    if not plain or type(first.got) is not type(first.want) or len(want) == 1:
         return first
     left, right = _show.pair(first.got, first.want)
-    many = (
-        f"all {len(found)} elements differ"
-        if len(found) == len(want)
-        else f"{len(found)} of {len(want)} differ"
-    )
+    many = _how_many(len(found), len(want), "elements")
     where = _show.place([at], axes if axes and isinstance(axes[0], str) else None)
     return Problem(f"{label}: {many}, first at {where}.\n  got   {left}\n  want  {right}", got, want)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+LINUX = sys.platform == "linux"
 MIB = 2**20
 _BETWEEN_SAMPLES = 0.002  # seconds
 
@@ -33,7 +34,7 @@ def limited(function: Callable[[], Any], max_bytes: int | None) -> Used:
     limit: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if max_bytes is not None:
         _start_threads()
-        limit = _address_space(max_bytes) if sys.platform == "linux" else _sampled(peak)
+        limit = _address_space(max_bytes) if LINUX else _sampled(peak)
     with limit:
         wall, processor = time.perf_counter(), time.process_time()
         function()

@@ -22,22 +22,29 @@ Backward = Callable[[Callable[..., Any], Sequence[Any], Any], tuple[Any, list[An
 
 
 def wrong_gradient(
-    call: str, function: Callable[..., Any], inputs: Sequence[Any], tolerance: float, run: Backward
+    call: str,
+    function: Callable[..., Any],
+    inputs: Sequence[Any],
+    rules: _compare.Rules,
+    run: Backward,
 ) -> str:
     """'' or how autograd's gradient (through `run`) differs from finite differences."""
     import torch
 
+    if any(_is_float(item) and item.dtype != torch.float64 for item in inputs):
+        raise TypeError(f"check.gradient needs float64 inputs ({call}).")
+    tolerance = rules.tolerance or 0.0
     with torch.no_grad():
         result = function(*_plain(list(inputs)))
     outputs = outputs_of(result)
-    text = _unusable(call, outputs, result)
+    text = _unusable(call, outputs, result, rules)
     if text:
         return text
     weights = [_weights(output) for output in outputs]
 
     def total(moved: Sequence[Any]) -> float:
         with torch.no_grad():
-            again = outputs_of(function(*[_plain(item) for item in moved]))
+            again = outputs_of(function(*_plain(list(moved))))
         return float(sum((out * weight).sum() for out, weight in zip(again, weights, strict=True)))
 
     try:
@@ -55,9 +62,9 @@ def wrong_gradient(
     return ""
 
 
-def _unusable(call: str, outputs: list[Any], result: Any) -> str:
+def _unusable(call: str, outputs: list[Any], result: Any, rules: _compare.Rules) -> str:
     if not outputs:
-        return _compare.wrong_type(call, result, "torch.Tensor", _compare.Rules())
+        return _compare.wrong_type(call, result, "torch.Tensor", rules)
     for output in outputs:
         if str(output.dtype) != "torch.float64":
             return f"{call} has dtype {output.dtype}, expected torch.float64, the dtype of its input."
@@ -140,7 +147,7 @@ def _plain(result: Any) -> Any:
     import torch
 
     if isinstance(result, torch.Tensor):
-        return result.detach()
+        return result.detach().clone(memory_format=torch.contiguous_format)
     if type(result) in (tuple, list):
         return type(result)(_plain(item) for item in result)
     return result
@@ -150,7 +157,7 @@ def slopes(total: Callable[[Sequence[Any]], float], inputs: Sequence[Any], which
     """Central differences of total(inputs) for every entry of inputs[which], as a tensor of its shape."""
     import torch
 
-    moved = [item.detach().clone() if isinstance(item, torch.Tensor) else item for item in inputs]
+    moved = _plain(list(inputs))
     flat = moved[which].view(-1)
     result = torch.empty_like(flat)
     for at in range(flat.numel()):

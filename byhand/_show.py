@@ -74,7 +74,8 @@ def _value(item: Any, digits: int, depth: int) -> str:
     if isinstance(item, np.generic) and kind.__module__ == "numpy":
         return _value(item.item(), digits, depth)
     if kind is float:
-        return f"{item:.{digits}g}" if item % 1 or abs(item) >= 1e6 else str(item)
+        text = f"{item:.{digits}g}"
+        return f"{text}.0" if text.lstrip("-").isdigit() else text
     if kind is complex:
         return f"{item:.{digits}g}"
     if kind is int:

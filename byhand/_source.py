@@ -140,9 +140,8 @@ def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
                 elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
                     pairs = zip(target.elts, node.value.elts, strict=False)
                     yield from ((left.id, right) for left, right in pairs if isinstance(left, ast.Name))
-        elif isinstance(node, ast.NamedExpr | ast.AnnAssign) and node.value is not None:
-            if isinstance(node.target, ast.Name):
-                yield node.target.id, node.value
+        elif isinstance(node, ast.NamedExpr | ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield from [(node.target.id, node.value)] if node.value else []
 
 
 def _bound(tree: ast.Module) -> set[str]:

@@ -251,7 +251,8 @@ def gradient(
     inputs: float64 tensors are differentiated; anything else is passed as it is.
     """
     __tracebackhide__ = True
-    text = _gradient.wrong_gradient(clip(call, 300), function, inputs, tolerance, host.backward)
+    rules = _compare.Rules(tolerance, host.type_name)
+    text = _gradient.wrong_gradient(clip(call, 300), function, inputs, rules, host.backward)
     if text:
         raise CheckFailed(text)
 
