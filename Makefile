@@ -13,6 +13,7 @@ help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 18
 
 ready:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. Next: install Python 3.11 to 3.13."; exit 2; }
 	@$(PYTHON) byhand/bootstrap.py
 
 $(NOTEBOOK): | ready

@@ -101,7 +101,8 @@ def find_python() -> str:
         if path and runs([path, "-c", ask]):
             return path
     raise SetUpError(
-        "this is Python {} ({}); the course needs {}, {} or {}, and none of these is on the PATH.\n"
+        "this is Python {} ({}).\n"
+        "  The course needs {}, {} or {}, and none of these is on the PATH.\n"
         "  Next: install one (from python.org, your package manager, or conda with environment.yml),\n"
         "  then run this again.".format(sys.version.split()[0], sys.executable, *WANTED)
     )
@@ -126,12 +127,16 @@ def runs(command: "list[str]") -> bool:
 
 
 class Turn:
-    """While a set-up works in a folder, a second one waits. If the first dies, the wait ends too."""
+    """While a set-up works in a folder, a second one waits.
+
+    The lock goes with the open file, which pip inherits: it ends when both are gone, however they end.
+    """
 
     def __init__(self, root: Path) -> None:
         folder = root / ".cache"
         folder.mkdir(exist_ok=True)
         self.file = open(str(folder / "setup.lock"), "a+b")  # noqa: SIM115
+        os.set_inheritable(self.file.fileno(), True)
 
     def __enter__(self) -> None:
         if not self.take(wait=False):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from byhand.bootstrap import WANTED, SetUpError, python_of, runs, stamp
 
-NEEDED_MB = 2300  # measured on Linux with PyTorch's CPU build: 1,680 stay, the rest while pip unpacks
+NEEDED_MB = 2300  # measured on Linux, PyTorch's CPU build: 1,680 stay, 410 are downloaded; some to spare
 
 Version = tuple[int, ...]
 
@@ -165,19 +165,28 @@ class Steps:
         began = time.monotonic()
         with self.log.open("ab") as out:
             start = out.tell()
-            process = subprocess.Popen([self.python, *arguments], stdout=out, stderr=out, env=quiet())
+            process = subprocess.Popen(
+                [self.python, *arguments], stdout=out, stderr=out, env=quiet(), close_fds=False
+            )
             try:
-                while process.poll() is None:
+                while not ended(process):
                     show(what, time.monotonic() - began)
-                    time.sleep(0.2)
             finally:
-                if process.poll() is None:
-                    process.terminate()
-                    process.wait()
+                process.terminate()  # does nothing to a process that has ended
+                process.wait()
         show(what, time.monotonic() - began, last=True)
         if process.returncode:
             said = self.log.read_bytes()[start:].decode("utf-8", "replace")
             raise SetUpError(f"{reason(said)}\n  The last lines of .venv/setup.log:\n{tail(said)}")
+
+
+def ended(process: subprocess.Popen[bytes]) -> bool:
+    """Wait a moment for the process to end, no longer than the clock takes to change."""
+    try:
+        process.wait(timeout=0.2)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def quiet() -> dict[str, str]:
@@ -209,7 +218,10 @@ NO_NETWORK = re.compile(
     r"|Connection(Reset|Aborted)",
     re.IGNORECASE,
 )
-NOISE = re.compile(r"Location .* is ignored|^Looking in (links|indexes)|\[notice\]")
+NOISE = re.compile(
+    r"Location .* is ignored|Retrying \(|\[notice\]|^ *Looking in"
+    r"|^ *(Requirement already|Collecting|Obtaining|Downloading|Using cached|Processing|Installing)"
+)
 
 # An installer that was killed can leave a package that looks installed and is not whole. Without its
 # .dist-info pip takes the package for missing and writes it again.
@@ -237,10 +249,11 @@ def reason(said: str) -> str:
             "pip cannot reach its package index. What is installed stays.\n"
             "  Next: check the connection (behind a proxy: HTTPS_PROXY), then run this again to go on."
         )
-    missing = re.search(r"No matching distribution found for (\S+)", said)
+    missing = re.search(r"No matching distribution found for (\S+)|ResolutionImpossible", said)
     if missing:
         return (
-            f"pip finds no {missing[1]} for ({sys.platform}, Python {sys.version.split()[0]}).\n"
+            f"pip finds no {missing[1] or 'set of packages'} for {sys.platform} and this Python"
+            f" ({sys.version.split()[0]}).\n"
             "  Next: if the computer is offline, or PIP_NO_INDEX is set, change that and run this again; if\n"
             "  not, use another Python of 3.11 to 3.13, of 64 bits. What is installed stays."
         )
