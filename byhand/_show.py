@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from byhand._failed import clip
+from byhand._numbers import SCALARS
 
 _FEW = 8
 
@@ -71,7 +70,7 @@ def value(item: Any, digits: int = 6) -> str:
 
 def _value(item: Any, digits: int, depth: int) -> str:
     kind = type(item)
-    if isinstance(item, np.generic) and kind.__module__ == "numpy":
+    if kind in SCALARS:
         return _value(item.item(), digits, depth)
     if kind is float:
         text = f"{item:.{digits}g}"

@@ -64,11 +64,15 @@ def forbidden(name: str, text: str, others: Sequence[str], forbid: Sequence[str]
 
 
 def _is_any(name: str, entries: Sequence[str]) -> bool:
-    """An entry ends the dotted name; ".softmax" wants something before the dot, softmax need not."""
-    return any(
-        name.endswith(entry) if entry.startswith(".") else name == entry or name.endswith(f".{entry}")
-        for entry in entries
-    )
+    """An entry ends the dotted name; ".softmax" wants something before it, "scipy." is all of scipy."""
+    for entry in entries:
+        if entry.endswith("."):
+            hit = f"{name}.".startswith(entry)
+        else:
+            hit = name.endswith(entry) if entry.startswith(".") else f".{name}".endswith(f".{entry}")
+        if hit:
+            return True
+    return False
 
 
 def uses(tree: ast.Module, others: Sequence[ast.Module] = ()) -> list[Use]:
@@ -161,16 +165,18 @@ def _dotted(node: ast.expr, names: Names, depth: int = 0) -> set[str]:
     if isinstance(node, ast.Name):
         stars = {f"{module}.{node.id}" for module in names.get("*", ()) if node.id not in names}
         return names.get(node.id, {node.id}) | stars
-    part: str | None = None
-    base: ast.expr
+    part = ""
+    base: ast.expr = node
     if isinstance(node, ast.Attribute):
         base, part = node.value, node.attr
-    elif isinstance(node, ast.Subscript) and _text(node.slice) and _is_namespace(node.value):
-        base, part = _namespace(node.value), _text(node.slice)
-    elif isinstance(node, ast.Call) and _is_call_of(node, "getattr") and len(node.args) > 1:
-        base, part = node.args[0], _text(node.args[1])
-    elif isinstance(node, ast.Call) and _is_call_of(node, "__import__", "import_module") and node.args:
-        return {_text(node.args[0])} - {""}
+    elif isinstance(node, ast.Subscript) and (owner := _namespace(node.value)) is not None:
+        base, part = owner, _text(node.slice)
+    elif isinstance(node, ast.Call) and node.args:
+        called = {name.rpartition(".")[2] for name in _dotted(node.func, names, depth + 1)}
+        if called & {"__import__", "import_module"}:
+            return {_text(node.args[0])} - {""}
+        if "getattr" in called and len(node.args) > 1:
+            base, part = node.args[0], _text(node.args[1])
     if not part:
         return set()
     bases = _dotted(base, names, depth + 1) or {""}
@@ -181,16 +187,13 @@ def _text(node: ast.expr) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def _is_call_of(node: ast.expr, *names: str) -> bool:
-    if not isinstance(node, ast.Call):
-        return False
-    name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-    return name in names
-
-
-def _is_namespace(node: ast.expr) -> bool:
-    return _is_call_of(node, "vars") or (isinstance(node, ast.Attribute) and node.attr == "__dict__")
-
-
-def _namespace(node: ast.expr) -> ast.expr:
-    return node.args[0] if isinstance(node, ast.Call) and node.args else getattr(node, "value", node)
+def _namespace(node: ast.expr) -> ast.expr | None:
+    """The x of vars(x) and x.__dict__."""
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "vars"
+        and node.args
+    ):
+        return node.args[0]
+    return node.value if isinstance(node, ast.Attribute) and node.attr == "__dict__" else None

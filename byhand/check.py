@@ -261,7 +261,12 @@ def gradient(
 
 
 def source(name: str, forbid: Sequence[str] = (), allow_text: str | None = None) -> None:
-    """The text of the cell `name` uses nothing whose dotted name ends with an entry of forbid."""
+    """The text of the cell `name` uses nothing whose dotted name ends with an entry of forbid.
+
+    "softmax" also forbids a bare softmax(x) that the cell does not define, ".softmax" does not,
+    "functional.softmax" forbids that one function, "scipy." a whole library.
+    allow_text: what the learner may use instead.
+    """
     __tracebackhide__ = True
     text = _source.forbidden(name, host.text_of(name), host.cells(), forbid, allow_text)
     if text:

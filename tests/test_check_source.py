@@ -119,6 +119,21 @@ def test_an_entry_with_a_leading_dot_leaves_bare_names_alone(monkeypatch: pytest
     assert "the method .softmax" in said(monkeypatch, "y = (x + 1).softmax(0)", forbid=(".softmax",))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import scipy.special",
+        "import scipy as sp\ny = sp.stats.norm(x)",
+        "from scipy import special",
+        "from importlib import import_module as load\ny = load('scipy.special')",
+        "y = __import__('scipy')",
+    ],
+)
+def test_a_trailing_dot_names_a_whole_library(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    assert "off limits" in said(monkeypatch, text, forbid=("scipy.",))
+    assert said(monkeypatch, text.replace("scipy", "scipy_like"), forbid=("scipy.",)) == ""
+
+
 def test_imports_of_other_cells_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     others = (
         "import torch.nn.functional as G",

@@ -11,10 +11,7 @@ import torch
 from byhand import check
 
 MASK = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]], dtype=torch.bool)
-KNOWN = {
-    "row 0 stops at key 0, but two older keys come before query 0.": [[1, 0, 0, 0], [1, 1, 0, 0]],
-    "queries and keys are swapped.": [[1, 1], [1, 1], [1, 1], [0, 1]],
-}
+KNOWN = {"row 0 stops at key 0, but two older keys come before query 0.": [[1, 0, 0, 0], [1, 1, 0, 0]]}
 
 
 def said(got: Any, want: Any, call: str = "f(x)", **options: Any) -> str:
@@ -208,186 +205,6 @@ def test_a_zero_dimensional_array_may_be_a_numpy_scalar() -> None:
     assert "dtype float32" in said(np.float32(2.0), np.array(2.0))
 
 
-# Plain values and containers
-
-
-@pytest.mark.parametrize(
-    "value",
-    [3, True, "夏天", None, [1, 2], (1, "a"), {"a": [1.0]}, {1, 2}, b"x", torch.float32, [], {}, [[], [1]]],
-)
-def test_plain_values_equal_themselves(value: Any) -> None:
-    assert said(value, value) == ""
-
-
-@pytest.mark.parametrize(
-    ("got", "want", "words"),
-    [
-        (np.int64(3), 3, "returned a numpy.int64, not an int. Wrap it in int(...)."),
-        (torch.tensor(3), 3, "returned a torch.Tensor, not an int. Wrap it in int(...)."),
-        (True, 1, "returned a bool, not an int."),
-        (1, True, "returned an int, not a bool."),
-        (3.0, 3, "returned a float, not an int."),
-        (4, 3, "the value differs.\n  got   4\n  want  3"),
-        ("abd", "abc", "got   'abd'\n  want  'abc'"),
-        ((1, 2), [1, 2], "returned a tuple, not a list. Wrap it in list(...)."),
-        ([1, 2, 4], [1, 2, 3], "1 of 3 elements differs, first at index 2.\n  got   4\n  want  3"),
-        ([1, 2.0], [1, 2], "f(x)[1] is a float, not an int."),
-        ([1], [1, 2], "has 1 element, expected 2.\n  got   [1]\n  want  [1, 2]"),
-        ([[1], [2]], [[1], [3]], "f(x)[1][0]: the value differs"),
-        ({"a": 1}, {"a": 1, "b": 2}, "lacks the key 'b'"),
-        ({"a": 1, "c": 2}, {"a": 1}, "has a key 'c' too many"),
-        ({"a": 1.5}, {"a": 1.0}, "f(x)['a']: the value differs"),
-        ([True], [1], "f(x)[0] is a bool, not an int."),
-        ("x", None, "returned a str, not None."),
-    ],
-)
-def test_wrong_plain_values_are_named(got: Any, want: Any, words: str) -> None:
-    assert words in said(got, want)
-
-
-# Known mistakes
-
-
-def test_a_known_mistake_is_named_with_a_wrong_shape() -> None:
-    text = said(MASK.T, MASK, axes=("query", "key"), known_wrong=KNOWN)
-    assert text.splitlines() == [
-        "f(x) has shape (4, 2), expected (2, 4) = (query, key).",
-        "  Likely cause: queries and keys are swapped.",
-    ]
-
-
-def test_a_known_mistake_is_named_with_a_wrong_type() -> None:
-    cause = {"the items were listed.": [1, 0]}
-    assert "Likely cause: the items were listed." in said([1, 0], np.array([1.0, 2.0]), known_wrong=cause)
-    assert "Likely cause" in said(np.array([7.0]), 3.0, known_wrong={"not summed.": [7.0]})
-
-
-def test_known_mistakes_may_be_written_with_four_digits() -> None:
-    got = np.exp([1.0, 2.0]) / np.exp([1.0, 2.0]).sum()
-    assert "Likely cause: c" in said(got, np.zeros(2), known_wrong={"c": [0.2689, 0.7311]})
-
-
-def test_an_unknown_mistake_gets_no_cause() -> None:
-    assert "Likely" not in said(np.array([5.0, 6.0]), np.zeros(2), known_wrong={"c": [0.2689, 0.7311]})
-
-
-def test_a_near_miss_is_not_taken_for_a_known_mistake_further_away() -> None:
-    got, want = np.array([1.000001]), np.array([1.0])
-    assert "Likely" not in said(got, want, known_wrong={"c": [1.00009]})
-
-
-def test_a_known_mistake_of_one_tuple_element_is_named() -> None:
-    want = (np.zeros(2), np.ones(2))
-    got = (np.zeros(2), np.array([2.0, 3.0]))
-    assert "Likely cause: c" in said(got, want, known_wrong={"c": (..., [2, 3])})
-    assert "Likely cause: c" in said(got, want, known_wrong={"c": [2, 3]})
-    assert "Likely" not in said(got, want, known_wrong={"c": ([1, 1], [2, 3])})
-
-
-def test_known_mistakes_may_hold_nan_and_text() -> None:
-    assert "Likely cause: c" in said(np.array([np.nan]), np.ones(1), known_wrong={"c": [np.nan]})
-    assert "Likely cause: c" in said("ab", "ba", known_wrong={"c": "ab"})
-
-
-# Objects that lie
-
-
-class Agreeable:
-    """Says yes to everything."""
-
-    shape = (2,)
-    dtype = np.dtype("float64")
-
-    def __eq__(self, other: object) -> bool:
-        return True
-
-    def __hash__(self) -> int:
-        return hash("a")
-
-    def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        return np.array([1.0, 2.0])
-
-    def __getattr__(self, name: str) -> Any:
-        raise AssertionError("a check asked an object of unknown type")
-
-
-class LyingArray(np.ndarray):
-    def __eq__(self, other: object) -> Any:
-        return np.ones(self.shape, bool)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-class LyingTensor(torch.Tensor):
-    @classmethod
-    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return torch.tensor([1.0, 2.0])
-
-
-class LyingMeta(type):
-    @property
-    def __name__(cls) -> str:  # type: ignore[override]
-        return "numpy.ndarray"
-
-    def __instancecheck__(cls, other: object) -> bool:
-        return True
-
-
-class Disguised(metaclass=LyingMeta):
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        return np.ndarray
-
-
-@pytest.mark.parametrize(
-    "want", [np.array([1.0, 2.0]), torch.tensor([1.0, 2.0]), 1.0, 1, "a", [1], {"a": 1}, None]
-)
-@pytest.mark.parametrize("liar", ["Agreeable", "Disguised"])
-def test_an_object_that_agrees_with_everything_is_refused_by_type(liar: str, want: Any) -> None:
-    assert liar in said(globals()[liar](), want, known_wrong={"c": [1.0, 2.0]})
-
-
-def test_subclasses_of_array_tensor_and_plain_types_are_refused() -> None:
-    array = np.array([1.0, 2.0])
-    assert "LyingArray, not a numpy.ndarray" in said(array.view(LyingArray), array)
-    assert "MaskedArray" in said(np.ma.masked_array(array, mask=[False, True]), array)
-    liar = torch.zeros(2).as_subclass(LyingTensor)
-    assert "LyingTensor, not a torch.Tensor" in said(liar, torch.tensor([1.0, 2.0]))
-    assert "not an int" in said(type("Int", (int,), {"__eq__": lambda *_: True})(5), 3)
-    assert "not a str" in said(type("Str", (str,), {"__eq__": lambda *_: True})("x"), "y")
-    assert "not a dict" in said(type("Dict", (dict,), {})(), {})
-
-
-def test_a_tensor_with_methods_of_its_own_cannot_answer_for_itself() -> None:
-    liar = torch.zeros(2)
-    want = torch.tensor([1.0, 2.0])
-    for name in ("detach", "cpu", "to", "numpy", "__eq__"):
-        setattr(liar, name, lambda *_: want)
-    assert "all 2 entries differ" in said(liar, want)
-
-
-def test_a_lying_dict_key_or_list_element_is_refused() -> None:
-    assert "has a key that is a" in said({Agreeable(): 1}, {"a": 1})
-    assert "Agreeable, not an int" in said([Agreeable()], [1])
-    assert "Agreeable, not a torch.Tensor" in said(
-        (torch.ones(1), Agreeable()), (torch.ones(1), torch.ones(1))
-    )
-
-
-def test_huge_and_circular_answers_are_handled_in_bounds() -> None:
-    circle: list[Any] = []
-    circle.append(circle)
-    nested: Any = [1.0] * 50
-    for _ in range(20):
-        nested = [nested] * 50
-    huge = torch.zeros(1).expand(10**12)
-    for answer in (circle, nested, huge, [0] * 10**6, "x" * 10**7, 2 ** (10**6)):
-        text = said(answer, np.array([1.0, 2.0]), known_wrong={"c": [0.0, 0.0]})
-        assert 0 < len(text) <= 2000
-        assert 0 < len(said(answer, [1, 2])) <= 2000
-    assert len(said(2 ** (10**6), 3)) < 200
-
-
 # Authors' own mistakes
 
 
@@ -413,14 +230,12 @@ def test_shape_accepts_and_names_shapes() -> None:
     assert str(failure.value) == "f(x) has shape (3, 2), expected (2, 3) = (query, key)."
     with pytest.raises(check.CheckFailed, match="returned a list, not an array or tensor"):
         check.shape("f(x)", [1], (1,))
-    with pytest.raises(check.CheckFailed, match="Agreeable"):
-        check.shape("f(x)", Agreeable(), (2,))
 
 
 def test_true_wants_exactly_true() -> None:
     check.true("f(x)", True, "no")
     check.true("f(x)", np.bool_(True), "no")
-    for condition in (False, np.bool_(False), 1, None, "yes", Agreeable()):
+    for condition in (False, np.bool_(False), 1, None, "yes", torch.tensor(True)):
         with pytest.raises(check.CheckFailed) as failure:
             check.true("f(x)", condition, "the weights do not sum to 1.")
         assert str(failure.value) == "f(x): the weights do not sum to 1."
