@@ -16,6 +16,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,7 @@ class Course:
         from nbgrader.apps.api import NbGraderAPI
 
         os.environ["PATH"] = _path()
+        warnings.filterwarnings("ignore", message="Object of type <Submitted")  # nbgrader under SQLAlchemy 2
         return NbGraderAPI(config=config or self.config())
 
     def step(self, name: str, lesson: str, student: str = ".") -> Path:

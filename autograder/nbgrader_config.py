@@ -2,7 +2,7 @@
 
 course/nbgrader_config.py calls configure(); nbgrader's commands, the formgrader, and the Assignment
 List in JupyterLab read that file, so they grade and show the same way.
-Order of this file: what learners see, then folders and grading.
+Order of this file: what learners see, folders, grading.
 """
 
 from __future__ import annotations
@@ -38,3 +38,25 @@ def configure(c: Any, root: Path) -> None:
     c.Exchange.assignment_dir = str(course.work)
     c.Exchange.cache = str(course.work / ".nbgrader_cache")
     c.ExchangeReleaseAssignment.force = True  # releasing again replaces what is there
+    grade(c)
+
+
+def grade(c: Any) -> None:
+    """How submissions become points and feedback: the same from commands and from web pages."""
+    from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+    from nbgrader import preprocessors as nbgraders
+
+    from autograder import autograde, feedback
+
+    c.Autograde.exporter_class = autograde.Submission
+    c.Autograde.autograde_preprocessors = [
+        autograde.Grade,
+        nbgraders.IgnorePattern,
+        nbgraders.LimitOutput,
+        autograde.SaveVerdicts,
+        nbgraders.AssignLatePenalties,
+        nbgraders.CheckCellMetadata,
+    ]
+    c.Grade.seconds = CELL_SECONDS
+    c.GenerateFeedback.preprocessors = [feedback.HideTests, nbgraders.GetGrades, CSSHTMLHeaderPreprocessor]
+    c.HTMLExporter.sanitize_html = True  # a submission's HTML and scripts are a stranger's

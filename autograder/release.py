@@ -101,8 +101,8 @@ def check_leaks(lesson: Lesson, notebook: Any) -> None:
     lines = [line for cell in notebook.cells for line in cell.source.splitlines()]
     public = {line.strip() for cell in lesson.of_kind("test") for line in _outside(cell.source)}
     for cell, line in _secrets(lesson):
-        if cell.kind == "test" and line in public:
-            continue
+        if cell.kind == "test" and any(line in other for other in public):
+            continue  # a hidden check may call what a visible one calls
         if any(line in other for other in lines):
             raise LessonError(
                 f"{lesson.name}, cell {cell.grade_id}: the line {line!r} is hidden from learners there "
