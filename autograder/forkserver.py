@@ -7,7 +7,7 @@ started threads hangs. It reads no file of a submission, so no submission's data
     coordinator <--one channel per session: limits, memory, how it ended--> this server
 
 Closing a channel kills its session; closing the control socket ends the server and all sessions.
-Order: messages, the warm-up, the child's life, Session (the server's side), the loop, main().
+Order: messages, the child's life, Session (the server's side), the loop, main().
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from autograder import isolate, procs
+from autograder import isolate, procs, warm
 
 TICK = 0.025  # seconds between two looks at the memory of running sessions
+Serve = Callable[[socket.socket], None]
+
 LONGEST = 65536  # bytes of one control message
 
 
@@ -41,43 +43,8 @@ def send(channel: socket.socket, message: dict[str, Any]) -> None:
         channel.send(json.dumps(message).encode())
 
 
-def warm() -> None:
-    """Load and run once what lessons use, so that no child pays for it; lazily loaded parts too."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
-    import numpy as np
-    import torch
-
-    torch.set_num_threads(1)
-    torch.set_num_interop_threads(1)
-    np.linalg.svd(np.eye(3))
-    np.random.default_rng(0).normal(size=3)
-    np.testing.assert_allclose(np.ones(2), np.ones(2))
-    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-    for optimizer in (torch.optim.AdamW(layer.parameters()), torch.optim.SGD(layer.parameters(), lr=0.1)):
-        optimizer.zero_grad()
-        optimizer.step()
-    with torch.no_grad():
-        heads = torch.ones(1, 1, 2, 4)
-        torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)
-        torch.einsum("ij,jk->ik", torch.eye(2), torch.linalg.inv(torch.eye(2)))
-        torch.testing.assert_close(torch.ones(2), torch.ones(2))
-        repr(torch.rand(3, generator=torch.Generator().manual_seed(0)))
-    figure, axes = plt.subplots(layout="constrained")
-    axes.imshow(np.eye(2))
-    axes.set_title("a 注")
-    with open(os.devnull, "wb") as nowhere:
-        figure.savefig(nowhere, format="png")
-    plt.close("all")
-    for name in ("byhand", "byhand.check", "byhand.plot", "byhand.train", "byhand.blocks", "autograder.wire"):
-        with contextlib.suppress(ModuleNotFoundError):
-            importlib.import_module(name)
-
-
 def child(
-    job: dict[str, Any], walls: bool, serve: Callable[[socket.socket], None],
+    job: dict[str, Any], walls: bool, serve: Serve,
     link: socket.socket, files: int, setup: int,
 ) -> None:  # fmt: skip
     """Build the walls, lay out the files, serve. Never returns; a wall that fails is told on `setup`."""
@@ -86,7 +53,7 @@ def child(
         os.setsid()
         signal.set_wakeup_fd(-1)
         if walls:
-            isolate.enter(job["limits"]["disk_bytes"], os.environ["HOME"])
+            isolate.enter(job["limits"]["disk_bytes"], ("/tmp", os.environ["HOME"]), job["cover_tmp"])
         else:
             os.chdir(job["folder"])
         os.environ["HOME"] = os.getcwd()
@@ -143,14 +110,10 @@ class Session:
     peak: int = 0
     why: str = ""
     folder: str = ""
-    others: set[int] = field(default_factory=set)
 
-    def look(self, walls: bool) -> None:
+    def look(self) -> None:
         """Note the memory of the session's processes; end it when over a limit."""
-        family = procs.descendants(self.pid)
-        if not walls:
-            self.others |= family
-        used = procs.memory(self.pid, self.base, family)
+        used = procs.memory(self.pid, self.base, self.most)
         self.peak = max(self.peak, used)
         if used > self.most:
             self.end("memory")
@@ -174,27 +137,24 @@ class Session:
         elif request["do"] == "grow":
             send(self.channel, self.grow(request["bytes"]))
         elif request["do"] == "peak":
-            with contextlib.suppress(OSError):
-                self.peak = max(self.peak, procs.memory(self.pid, self.base, procs.descendants(self.pid)))
+            self.look()
             send(self.channel, {"peak": self.peak})
 
     def grow(self, allowed: int | None) -> dict[str, Any]:
-        """Let the child's address space grow by so many bytes from now. None: the session's own limit."""
+        """Let each process's address space grow by so many bytes from now. None: the session's own limit."""
         try:
-            hard = resource.prlimit(self.pid, resource.RLIMIT_AS)[1]
-            soft = hard
-            if allowed is not None:
-                soft = isolate.address_space(self.pid) + allowed
-                soft = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
-            resource.prlimit(self.pid, resource.RLIMIT_AS, (soft, hard))
-            return {"limit": soft}
+            for pid in {self.pid} | procs.descendants(self.pid):
+                hard = resource.prlimit(pid, resource.RLIMIT_AS)[1]
+                soft = hard if allowed is None else isolate.address_space(pid) + allowed
+                if hard != resource.RLIM_INFINITY:
+                    soft = min(soft, hard)
+                resource.prlimit(pid, resource.RLIMIT_AS, (soft, hard))
         except (OSError, ValueError) as problem:
             return {"problem": str(problem)}
+        return {"limited": True}
 
     def finish(self, status: int, usage: resource.struct_rusage) -> None:
         """Tell the coordinator how the child ended, and leave nothing behind."""
-        for pid in self.others:
-            procs.kill_if_ours(pid)
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
         trouble = os.read(self.setup, 1000).decode(errors="replace")
@@ -212,8 +172,8 @@ class Session:
 class Server:
     """Starts sessions for one coordinator, watches them, and ends with it."""
 
-    def __init__(self, control: socket.socket, walls: bool, serve: Callable[[socket.socket], None]) -> None:
-        self.control, self.walls, self.serve = control, walls, serve
+    def __init__(self, control: socket.socket, walls: bool, serve: Serve, cover_tmp: bool) -> None:
+        self.control, self.walls, self.serve, self.cover_tmp = control, walls, serve, cover_tmp
         self.sessions: dict[int, Session] = {}
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
 
@@ -221,6 +181,7 @@ class Server:
         connected, files = socket.socket(fileno=descriptors[0]), descriptors[1]
         channel = socket.socket(fileno=descriptors[2])
         heard, told = os.pipe()
+        job["cover_tmp"] = self.cover_tmp
         if not self.walls:
             job["folder"] = tempfile.mkdtemp(prefix="submission-")
         try:
@@ -244,16 +205,19 @@ class Server:
         self.sessions[pid] = session
 
     def reap(self) -> None:
-        """Collect every child that has ended; orphans of a session without walls are ended here."""
+        """Collect every child that has ended. Without walls, end the orphans that sessions left to us."""
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
-                return
+                break
             if session := self.sessions.pop(pid, None):
                 session.finish(status, usage)
+        if not self.walls:
+            for stray in procs.children(os.getpid()) - set(self.sessions):
+                procs.kill_family(stray)
 
     def run(self) -> None:
         """Until the coordinator closes the control socket."""
@@ -270,8 +234,7 @@ class Server:
             for session in list(self.sessions.values()):
                 if session.channel.fileno() in ready and not session.why:
                     session.answer()
-                with contextlib.suppress(OSError):  # it has just ended
-                    session.look(self.walls)
+                session.look()
             self.reap()
             if self.control.fileno() in ready and not self.accept():
                 return
@@ -284,10 +247,11 @@ class Server:
         return True
 
 
-def main(control: int, uid: int, walls: bool, serve: str, scratch: str = "") -> None:
+def main(control: int, uid: int, walls: bool, serve: str, cover_tmp: bool, scratch: str = "") -> None:
     """Warm up, say so, serve. uid: the ordinary user to become first, 0 to stay.
 
-    serve: "module:function" that each child calls with its socket; scratch: a folder to remove at the end.
+    serve: "module:function" that each child calls with its socket; cover_tmp: see isolate.enter;
+    scratch: a folder to remove at the end.
     """
     began = time.monotonic()
     channel = socket.socket(fileno=control)
@@ -299,16 +263,16 @@ def main(control: int, uid: int, walls: bool, serve: str, scratch: str = "") -> 
         sys.path.append(scratch)
     module, _, function = serve.partition(":")
     learner = importlib.import_module(module)
-    warm()
+    warm.libraries()
     getattr(learner, "warm", lambda: None)()
+    warm.settle()
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
         sys.exit(f"the fork server has {threads} threads after its warm-up; a fork of it could hang")
     if not walls:
         procs.adopt_orphans()
     send(channel, {"ready": round(time.monotonic() - began, 3)})
-    Server(channel, walls, getattr(learner, function)).run()
-    for pid in procs.descendants(os.getpid()):
-        procs.kill_if_ours(pid)
+    Server(channel, walls, getattr(learner, function), cover_tmp).run()
+    procs.kill_all_below()
     if scratch:
         shutil.rmtree(scratch, ignore_errors=True)

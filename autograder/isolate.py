@@ -19,15 +19,12 @@ import resource
 import socket
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from autograder import seccomp
 
-HOME, WORK, TEMPORARY = (
-    "/submission",
-    "/submission/work",
-    "/submission/tmp",
-)  # the private file system, and the folder cells run in
+HOME = "/submission"  # the private file system
+WORK, TEMPORARY, SHARED = "/submission/work", "/submission/tmp", "/submission/shm"
 UID = 1000  # whom the learner's code believes to be
 
 _NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = (
@@ -88,22 +85,24 @@ def fork(own_pids: int) -> int:
     return pid
 
 
-def enter(disk_bytes: int, scratch: str = "") -> None:
+def enter(disk_bytes: int, read_only: Sequence[str] = (), cover_tmp: bool = True) -> None:
     """Give this process (the first of its PID namespace) mounts, network and IPC of its own.
 
     What it may write to is one file system in memory: its work folder, /tmp and /dev/shm together
-    hold disk_bytes. scratch: the fork server's own folder, read-only from here on.
+    hold disk_bytes. read_only: file systems that the fork server could write to. cover_tmp: False where
+    the Python environment itself lies below /tmp.
     """
     _unshare("new mount, network, IPC and host name namespaces", _NEWNS | _NEWNET | _NEWIPC | _NEWUTS)
     _mount("none", "/", "", _REC | _PRIVATE)
     files = max(1000, disk_bytes // 16384)
     _mount("tmpfs", HOME, "tmpfs", _NOSUID | _NODEV, f"size={disk_bytes},nr_inodes={files},mode=755")
-    if scratch:
-        _mount("none", scratch, "", _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV)
-    for folder, place in ((WORK, ""), (TEMPORARY, "/tmp"), (f"{HOME}/shm", "/dev/shm")):
+    for folder in (WORK, TEMPORARY, SHARED):
         os.mkdir(folder, 0o700)
-        if place:
-            _mount(folder, place, "", _BIND)
+    for path in read_only:
+        _mount("none", path, "", _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV)
+    _mount(SHARED, "/dev/shm", "", _BIND)
+    if cover_tmp:
+        _mount(TEMPORARY, "/tmp", "", _BIND)
     _mount("devpts", "/dev/pts", "devpts", _NOSUID | _NOEXEC, "newinstance,ptmxmode=0666,mode=620,max=16")
     _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
     _loopback_up()

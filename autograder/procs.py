@@ -1,7 +1,7 @@
 """The processes below one process, and what memory they hold, read from /proc.
 
 The fork server looks at running sessions with this, a few dozen processes at most.
-Order: the tree, memory, ending strays.
+Order: the tree, memory, ending.
 """
 
 from __future__ import annotations
@@ -9,43 +9,60 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 
 from autograder import isolate
 
 
-def parents() -> dict[int, int]:
-    """The parent of every process that /proc shows."""
-    found = {}
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as line:
-                found[int(name)] = int(line.read().rpartition(b")")[2].split()[1])
+def children(pid: int) -> set[int]:
+    """The processes whose parent is `pid`, among them orphans that it adopted."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as numbers:
+                found |= {int(number) for number in numbers.read().split()}
     return found
 
 
 def descendants(pid: int) -> set[int]:
-    """Every process that `pid` or one of its descendants started; orphans count for who adopted them."""
-    parent_of = parents()
+    """The children of `pid`, theirs, and so on."""
     family: set[int] = set()
-    new = {pid}
+    new = children(pid)
     while new:
-        new = {one for one, parent in parent_of.items() if parent in new and one not in family}
         family |= new
+        new = set().union(*map(children, new)) - family
     return family
 
 
-def memory(pid: int, inherited: int, others: set[int]) -> int:
-    """Bytes that `pid` and `others` hold and that no file backs, less what `pid` inherited at its fork."""
-    used = max(0, isolate.own_memory(pid) - inherited)
-    for other in others:
+def memory(pid: int, inherited: int, most: int) -> int:
+    """Bytes that `pid` and its descendants hold beyond what a fork of this process inherits.
+
+    Pages that they share count for each; only when that makes more than `most` is each one's share
+    worked out, which is slow.
+    """
+    family = {pid} | descendants(pid)
+    image = _image("self")
+    simple = exact = 0
+    for one in family:
         with contextlib.suppress(OSError):
-            used += _share(other)
-    return used
+            simple += max(0, isolate.own_memory(one) - (inherited if _image(one) == image else 0))
+    if simple <= most:
+        return simple
+    for one in family:
+        with contextlib.suppress(OSError):
+            exact += _share(one)
+    return min(simple, exact)
+
+
+def _image(pid: int | str) -> bytes:
+    """Where the program's stack began: the same for forks, another after exec. Nobody can forge it."""
+    with open(f"/proc/{pid}/stat", "rb") as line:
+        return line.read().rpartition(b")")[2].split()[25]
 
 
 def _share(pid: int) -> int:
     """A process's memory, pages it shares counted by its share; all of them if it hides its maps."""
-    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/smaps_rollup") as lines:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup") as lines:
         shares = [line.split()[1] for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:"))]
         if shares:
             return sum(map(int, shares)) * 1024
@@ -58,8 +75,18 @@ def adopt_orphans() -> None:
     isolate.prctl("adopt orphans", set_child_subreaper, 1)
 
 
-def kill_if_ours(pid: int) -> None:
-    """End a process if it is still below this one: its number may belong to somebody else by now."""
-    if pid in descendants(os.getpid()):
+def kill_family(pid: int) -> None:
+    """End a child of this process with all its descendants that can be seen now."""
+    for one in (pid, *descendants(pid)):
         with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(one, signal.SIGKILL)
+
+
+def kill_all_below() -> None:
+    """End and collect every process below this one, the orphans that come up meanwhile too."""
+    until = time.monotonic() + 5
+    while (strays := children(os.getpid())) and time.monotonic() < until:
+        for stray in strays:
+            kill_family(stray)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(stray, 0)

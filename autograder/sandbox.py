@@ -207,6 +207,7 @@ class Worker(AbstractContextManager["Worker"]):
             "uid": wall.new_user() if self.sandboxed else 0,
             "walls": self.sandboxed,
             "serve": self._serve,
+            "cover_tmp": not wall.below_tmp(),
         }
         if self.sandboxed:
             command = wall.bubblewrap(self._modules) + wall.python("forkserver:main", options, wall.INSIDE)

@@ -8,6 +8,7 @@ Order: the view, the command, the environment, available().
 
 from __future__ import annotations
 
+import ast
 import functools
 import itertools
 import json
@@ -26,7 +27,6 @@ PACKAGE = Path(__file__).resolve().parent
 INSIDE = "/grader"  # where the few modules lie inside the sandbox
 FIRST_USER = 1_900_000_000  # users from here on belong to nobody
 SCRATCH = "/cache"  # what the warm-up writes, read-only afterwards
-MODULES = ("__init__", "wire", "arrays", "channel", "learner", "forkserver", "isolate", "procs", "seccomp")
 
 _counter = itertools.count()
 
@@ -112,15 +112,38 @@ def bubblewrap(extra: Mapping[str, Path]) -> list[str]:
     ]  # fmt: skip
 
 
+def modules(*names: str) -> dict[str, Path]:
+    """The modules of this package that `names` import, themselves included: the inside gets no others."""
+    found: dict[str, Path] = {}
+    new = ["__init__", *names]
+    while new:
+        name = new.pop()
+        path = PACKAGE / f"{name}.py"
+        if name in found or not path.is_file():
+            continue
+        found[name] = path
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.ImportFrom) and node.module == "autograder":
+                new += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("autograder."):
+                new.append(str(node.module).split(".")[1])
+    return found
+
+
 def _own_modules(extra: Mapping[str, Path]) -> list[str]:
     """Show the inside the modules it needs of this package, byhand, and `extra` (name inside: file)."""
-    shown: dict[str, Path] = {f"autograder/{name}.py": PACKAGE / f"{name}.py" for name in MODULES}
+    shown = {f"autograder/{name}.py": path for name, path in modules("forkserver", "learner").items()}
     shown["byhand"] = PACKAGE.parent / "byhand"
     shown |= extra
     arguments = _folders(f"{INSIDE}/{name}" for name in shown)
     for name, path in shown.items():
-        arguments += ["--ro-bind-try", str(path), f"{INSIDE}/{name}"]
+        arguments += ["--ro-bind", str(path), f"{INSIDE}/{name}"]
     return arguments
+
+
+def below_tmp() -> bool:
+    """Whether the Python environment lies below /tmp, so that nothing may be mounted over it."""
+    return any(path.startswith("/tmp/") for path in _python_paths())
 
 
 def environment(scratch: str) -> dict[str, str]:
