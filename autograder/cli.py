@@ -21,6 +21,8 @@ VERBS = {
     "release": "autograder.release",
     "lessons": "autograder.release",
     "environment": "autograder.course",
+    "grade": "autograder.grade",
+    "replay": "autograder.replay",
 }
 
 
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb = next((word for word in typed if not word.startswith("-")), "")
     try:
         if verb and verb not in VERBS:
-            raise lesson.LessonError(f"no command is called {verb}.{_suggest(verb, list(VERBS))}")
+            raise lesson.LessonError(f"no command is called {verb}.{suggest(verb, list(VERBS))}")
         options = _parser(verb).parse_args(typed)
         if hasattr(options, "lessons"):
             options.lessons = lesson_names(options.lessons)
@@ -64,12 +66,12 @@ def lesson_names(typed: Sequence[str], known: Sequence[str] | None = None) -> li
         if name not in known:
             listed = ", ".join(known) or "none yet"
             raise lesson.LessonError(
-                f"no lesson is called {name}.{_suggest(name, known)}\n  Lessons: {listed}. Nothing was done."
+                f"no lesson is called {name}.{suggest(name, known)}\n  Lessons: {listed}. Nothing was done."
             )
     return list(typed or known)
 
 
-def _suggest(word: str, known: Sequence[str]) -> str:
+def suggest(word: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
     return f" Did you mean {close[0]}?" if close else ""
 
