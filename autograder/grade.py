@@ -203,7 +203,7 @@ def _say(course: Course, name: str, outcomes: Sequence[Outcome], seconds: float,
         return 1 if trouble else 0
     new = counts["graded"] + counts["again"]
     rate = f", {60 * new / seconds:.0f} a minute" if new and seconds else ""
-    print(f"{name}: {counts['graded']} graded{rate}, {counts["saved"]} from a kept result, "
+    print(f"{name}: {counts['graded']} graded{rate}, {counts['saved']} from a kept result, "
           f"{counts['unchanged']} unchanged.")  # fmt: skip
     for outcome in trouble[:SHOWN]:
         what = "to be graded again" if outcome.state == "again" else "not graded"
