@@ -1,0 +1,274 @@
+"""Arrays, tensors and their dtypes as bytes: raw buffers of fixed dtypes, never objects.
+
+    b"a" ndarray  b"x" tensor:  dtype name, flags, shape, order of axes in memory, buffer
+    b"g" NumPy scalar  b"n" dtype  b"q" scalar type  b"y" torch dtype  b"v" device  b"z" torch.Size
+
+Only the exact types cross; a subclass is an object and gets a handle (wire.py), so nothing that
+arrives can lie about how it compares. Order: encoding, then decoding.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+    from autograder.unwire import Decoder
+
+MAX_AXES = 24
+MAX_SIZE = 1 << 40
+_NP_CODES = "?bBhHiIqQlLefdFD"  # of two names for one dtype the last one stays
+_NP_DTYPES = {np.dtype(code).str: np.dtype(code) for code in _NP_CODES}
+_NP_TYPES = {np.dtype(code).type: np.dtype(code) for code in _NP_CODES}
+_TORCH_NAMES = {"bool", "bfloat16", "complex64", "complex128"} | {
+    f"{kind}{bits}"
+    for kind, sizes in {"int": (8, 16, 32, 64), "uint": (8, 16, 32, 64), "float": (16, 32, 64)}.items()
+    for bits in sizes
+}
+_DEVICE = re.compile(r"(cpu|meta|cuda|mps)(:\d{1,3})?")
+_WRITABLE, _GRAD, _PARAMETER, _META, _HAS_GRAD = 1, 2, 4, 8, 16
+
+
+class WireError(Exception):
+    """Bytes that are no message. The text says what is wrong with them, in a few words."""
+
+
+class Unsendable(WireError):  # noqa: N818
+    """A value that is too large, too deep, or no data. The text completes 'it is ...'."""
+
+
+def _torch() -> Any:
+    return sys.modules.get("torch")
+
+
+def is_array(value: Any) -> bool:
+    """Whether value is exactly an ndarray, a tensor or a Parameter."""
+    if type(value) is np.ndarray:
+        return True
+    torch = _torch()
+    return torch is not None and type(value) in (torch.Tensor, torch.nn.Parameter)
+
+
+def needs_grad(value: Any) -> bool:
+    return type(value) is not np.ndarray and bool(value.requires_grad)
+
+
+def has_history(value: Any) -> bool:
+    """Whether value is a tensor that was computed from others that require a gradient."""
+    return type(value) is not np.ndarray and value.grad_fn is not None
+
+
+def encode(value: Any) -> tuple[bytes, ...] | None:
+    """The parts of value's bytes; None if it is nothing of this module's."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return _ndarray(value)
+    if kind in _NP_TYPES:
+        return b"g", _name(_NP_TYPES[kind].str), value.tobytes()
+    if isinstance(value, np.dtype):
+        return (b"n", _name(value.str)) if _NP_DTYPES.get(value.str) == value else None
+    if kind is type and value in _NP_TYPES:
+        return b"q", _name(_NP_TYPES[value].str)
+    torch = _torch()
+    if torch is None:
+        return None
+    if kind in (torch.Tensor, torch.nn.Parameter):
+        return _tensor(torch, value)
+    if kind is torch.dtype:
+        name = str(value).removeprefix("torch.")
+        return (b"y", _name(name)) if name in _TORCH_NAMES else None
+    if kind is torch.device:
+        return b"v", _name(str(value))
+    if kind is torch.Size:
+        return b"z", _shape(value)
+    return None
+
+
+def _name(text: str) -> bytes:
+    data = text.encode("ascii")
+    return struct.pack("<B", len(data)) + data
+
+
+def _shape(shape: tuple[int, ...]) -> bytes:
+    return struct.pack(f"<B{len(shape)}Q", len(shape), *shape)
+
+
+def _order(strides: tuple[int, ...]) -> list[int]:
+    """The axes, widest step in memory first, so that a transposed array arrives transposed."""
+    return sorted(range(len(strides)), key=lambda axis: -abs(strides[axis]))
+
+
+def _ndarray(value: np.ndarray[Any, Any]) -> tuple[bytes, ...] | None:
+    if _NP_DTYPES.get(value.dtype.str) != value.dtype or value.ndim > MAX_AXES:
+        return None
+    order = _order(value.strides)
+    flags = struct.pack("<B", _WRITABLE if value.flags.writeable else 0)
+    head = _name(value.dtype.str) + flags + _shape(value.shape) + bytes(order)
+    return b"a", head, struct.pack("<Q", value.nbytes), value.transpose(order).tobytes()
+
+
+def _tensor(torch: Any, value: torch.Tensor) -> tuple[bytes, ...] | None:
+    name = str(value.dtype).removeprefix("torch.")
+    plain = value.layout is torch.strided and value.device.type in ("cpu", "meta") and not value.is_quantized
+    if name not in _TORCH_NAMES or not plain or value.ndim > MAX_AXES:
+        return None
+    flags = _GRAD * value.requires_grad | _PARAMETER * (type(value) is torch.nn.Parameter)
+    flags |= _META * (value.device.type == "meta")
+    gradient = value.grad if value.is_leaf else None
+    flags |= _HAS_GRAD * (gradient is not None)
+    order = _order(value.stride())
+    head = _name(name) + struct.pack("<B", flags) + _shape(tuple(value.shape)) + bytes(order)
+    if flags & _META:
+        return b"x", head
+    plain_value = value.detach().resolve_conj().resolve_neg().permute(order).contiguous()
+    buffer = plain_value.reshape(-1).view(torch.uint8).numpy().tobytes()
+    parts: tuple[bytes, ...] = (b"x", head, struct.pack("<Q", len(buffer)), buffer)
+    if gradient is not None:
+        inner = encode(gradient.detach()) if type(gradient) is torch.Tensor else None
+        parts += inner if inner is not None else (b"N",)
+    return parts
+
+
+def decode(tag: bytes, source: Decoder) -> Any:
+    """The value after `tag`; WireError if the tag is unknown or what follows does not fit."""
+    if tag == b"a":
+        return _read_ndarray(source)
+    if tag == b"x":
+        return _read_tensor(source)
+    if tag == b"g":
+        dtype = _read_np_dtype(source)
+        return _array(source.take(dtype.itemsize), dtype)[0]
+    if tag == b"n":
+        return _read_np_dtype(source)
+    if tag == b"q":
+        return _read_np_dtype(source).type
+    if tag in (b"y", b"v", b"z"):
+        return _read_torch_word(tag, source)
+    raise WireError(f"unknown tag {tag!r}")
+
+
+def _read_name(source: Decoder) -> str:
+    try:
+        return str(source.take(source.unpack("<B")), "ascii")
+    except UnicodeDecodeError as error:
+        raise WireError("a name that is not ASCII") from error
+
+
+def _read_np_dtype(source: Decoder) -> np.dtype[Any]:
+    name = _read_name(source)
+    if name not in _NP_DTYPES:
+        raise WireError("an array of no known dtype")
+    return _NP_DTYPES[name]
+
+
+def _read_torch_word(tag: bytes, source: Decoder) -> Any:
+    import torch
+
+    if tag == b"z":
+        return torch.Size(_read_shape(source))
+    if tag == b"y":
+        return _read_torch_dtype(source)
+    name = _read_name(source)
+    if not _DEVICE.fullmatch(name):
+        raise WireError("a device of no known kind")
+    return torch.device(name)
+
+
+def _read_torch_dtype(source: Decoder) -> torch.dtype:
+    import torch
+
+    name = _read_name(source)
+    if name not in _TORCH_NAMES:
+        raise WireError("a tensor of no known dtype")
+    return getattr(torch, name)  # type: ignore[no-any-return]
+
+
+def _read_shape(source: Decoder) -> tuple[int, ...]:
+    axes = source.unpack("<B")
+    if axes > MAX_AXES:
+        raise WireError(f"{axes} axes")
+    shape = tuple(source.unpack("<Q") for _ in range(axes))
+    if math.prod(size for size in shape if size) > MAX_SIZE:
+        raise WireError("a shape beyond any memory")
+    return shape
+
+
+def _read_layout(source: Decoder) -> tuple[tuple[int, ...], list[int]]:
+    shape = _read_shape(source)
+    order = list(source.take(len(shape)))
+    if sorted(order) != list(range(len(shape))):
+        raise WireError("axes in no order")
+    return shape, order
+
+
+def _read_buffer(source: Decoder, shape: tuple[int, ...], itemsize: int) -> memoryview:
+    """The buffer, if its announced length is what the shape needs. Nothing is allocated before."""
+    size = source.unpack("<Q")
+    if size != math.prod(shape) * itemsize:
+        raise WireError(f"{size:,} bytes for shape {shape} of {itemsize} bytes each")
+    return source.take(size)
+
+
+def _array(data: memoryview, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """A writable array of its own memory. A bool byte other than 0 and 1 would compare as it likes."""
+    flat = np.frombuffer(bytearray(data), np.uint8)
+    if dtype == np.bool_ and flat.size and flat.max() > 1:
+        raise WireError("a bool that is neither 0 nor 1")
+    return flat.view(dtype)
+
+
+def _read_ndarray(source: Decoder) -> np.ndarray[Any, Any]:
+    dtype = _read_np_dtype(source)
+    flags = source.unpack("<B")
+    shape, order = _read_layout(source)
+    flat = _array(_read_buffer(source, shape, dtype.itemsize), dtype)
+    value = flat.reshape([shape[axis] for axis in order]).transpose(np.argsort(order) if order else None)
+    value.flags.writeable = bool(flags & _WRITABLE)
+    return value
+
+
+def _read_tensor(source: Decoder, nested: bool = False) -> torch.Tensor:
+    import torch
+
+    dtype = _read_torch_dtype(source)
+    flags = source.unpack("<B")
+    shape, order = _read_layout(source)
+    if nested and flags & _HAS_GRAD:
+        raise WireError("a gradient of a gradient")
+    if flags & _GRAD and not (dtype.is_floating_point or dtype.is_complex):
+        raise WireError(f"a gradient of {dtype}")
+    if flags & _META:
+        value = torch.empty(shape, dtype=dtype, device="meta")
+    else:
+        data = _read_buffer(source, shape, dtype.itemsize)
+        kind = np.dtype(np.bool_ if dtype is torch.bool else np.uint8)
+        flat = torch.from_numpy(_array(data, kind))
+        flat = flat.view(dtype) if len(data) else torch.empty(0, dtype=dtype)
+        inverse = sorted(range(len(order)), key=order.__getitem__)
+        value = flat.reshape([shape[axis] for axis in order]).permute(inverse)
+    if flags & _PARAMETER:
+        value = torch.nn.Parameter(value, requires_grad=bool(flags & _GRAD))
+    elif flags & _GRAD:
+        value.requires_grad_()
+    if flags & _HAS_GRAD:
+        value.grad = _read_gradient(source, value)
+    return value
+
+
+def _read_gradient(source: Decoder, value: torch.Tensor) -> torch.Tensor | None:
+    tag = bytes(source.take(1))
+    if tag == b"N":
+        return None
+    gradient = _read_tensor(source, nested=True) if tag == b"x" else None
+    if gradient is None or gradient.shape != value.shape or gradient.dtype != value.dtype:
+        raise WireError("a gradient that does not fit its tensor")
+    if gradient.requires_grad or gradient.device != value.device:
+        raise WireError("a gradient of its own kind")
+    return gradient

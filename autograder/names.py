@@ -1,0 +1,79 @@
+"""What a test cell sees in the judge's process: names, and the host of byhand.check."""
+
+from __future__ import annotations
+
+import builtins
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autograder.lesson import Cell
+from autograder.questions import JudgePeer
+from autograder.remote import type_name
+from byhand import check
+from byhand._cost import Used
+
+Limiter = Callable[[int | None], None]
+
+
+class Names(dict[str, Any]):
+    """The globals of a test cell: what it binds itself, builtins, then the learner's globals."""
+
+    def __init__(self, peer: JudgePeer) -> None:
+        super().__init__({"__name__": "__main__", "__builtins__": builtins})
+        self._peer = peer
+
+    def __missing__(self, name: str) -> Any:
+        if hasattr(builtins, name):
+            return getattr(builtins, name)
+        if name.startswith("__"):
+            raise NameError(f"name {name!r} is not defined")
+        return self._peer.question("name", 0, (name,), name, name)
+
+
+class JudgeHost(check.Host):
+    """What byhand.check needs to know, when the answer under test runs in another process."""
+
+    def __init__(self, cells: Sequence[Cell], seed: int, limiter: Limiter | None) -> None:
+        super().__init__()
+        self._seed, self._limiter = seed, limiter
+        self._texts = {cell.grade_id: cell.source for cell in cells if cell.kind == "solution"}
+        self._cells = [cell.source for cell in cells if cell.kind in ("solution", "code")]
+        self._failed: set[str] = set()
+
+    @property
+    def grading(self) -> bool:
+        return True
+
+    def rng_seed(self) -> int:
+        return self._seed
+
+    def type_name(self, value: object) -> str:
+        return type_name(value) or super().type_name(value)
+
+    def cells(self) -> Sequence[str]:
+        return self._cells
+
+    def text_of(self, name: str) -> str:
+        return self._texts.get(name, "")
+
+    def limited(self, function: Callable[[], Any], max_bytes: int | None, max_seconds: float | None) -> Used:
+        """The limit is set from outside on every process of the submission; time is what the judge waits."""
+        limiter = self._limiter if max_bytes is not None else None
+        if limiter is not None:
+            limiter(max_bytes)
+        try:
+            start = time.perf_counter()
+            function()
+            return Used(time.perf_counter() - start)
+        finally:
+            if limiter is not None:
+                limiter(None)
+
+    def passed(self, name: str) -> bool | None:
+        return False if name in self._failed else self._passed.get(name)
+
+    def record(self, name: str, passed: bool, message: str) -> None:
+        self._passed[name] = passed
+        if not passed:
+            self._failed.add(name)
