@@ -20,7 +20,7 @@ def softmax(scores: NDArray[Any], axis: int = -1) -> NDArray[Any]:
     """
     import torch
 
-    array = np.array(scores, order="C")
+    array = np.array(scores)
     if array.dtype.kind != "f":
         raise TypeError(f"softmax needs float scores, got dtype {array.dtype}; write 1.0 instead of 1.")
     tensor = torch.from_numpy(array)

@@ -152,6 +152,14 @@ def test_exercises_and_calls_do_not_share_a_stream(monkeypatch: pytest.MonkeyPat
     assert len({*draws("softmax", 3), *draws("attend", 3)}) == 6
 
 
+def test_outside_an_exercise_inputs_belong_to_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BYHAND_SEED", "7")
+    inside = draws("softmax", 2)
+    outside = [float(check.rng().random()) for _ in range(2)]
+    assert outside[0] == outside[1]
+    assert outside[0] not in inside
+
+
 def test_without_a_seed_inputs_are_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     assert draws("softmax") != draws("softmax")
     monkeypatch.setenv("BYHAND_SEED", "not a number")

@@ -180,6 +180,13 @@ def test_a_float_may_be_a_python_numpy_or_torch_number(got: Any) -> None:
     assert said(got, 0.5) == ""
 
 
+def test_a_float_of_fewer_digits_is_near_enough_but_half_precision_is_held_to_float32() -> None:
+    assert said(np.float32(0.3), 0.3) == ""
+    assert said(torch.tensor(0.3), 0.3) == ""
+    assert said(0.3 + 1e-8, 0.3) != ""
+    assert said(np.float16(0.3), 0.3) != ""
+
+
 def test_a_whole_float_may_be_an_int() -> None:
     assert said(0, 0.0) == ""
 
