@@ -1,0 +1,134 @@
+"""Write the README's tables between their markers, so that no number in it is typed by hand.
+
+    python -m autograder.readme              run every known answer, then write README.md
+    python -m autograder.readme --check      say which table is out of date; runs no answer (exit status 1)
+
+A table lies between `<!-- begin NAME -->` and `<!-- end NAME -->`; TABLES says who makes it.
+Order of this file: the tables, the markers, the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from autograder import bank, minutes, trial
+from autograder.lesson import ROOT, Lesson, names, read
+
+README = ROOT / "README.md"
+
+Key = tuple[str, str, str]  # lesson, exercise, "right" or "wrong"
+
+
+def known_answers() -> Counter[Key]:
+    """How many known answers the banks hold."""
+    return Counter((name, answer.exercise, answer.verdict) for name in names() for answer in bank.read(name))
+
+
+def kept_promises() -> Counter[Key]:
+    """How many of them did what their bank promises, each run now."""
+    return Counter(
+        (name, tried.answer.exercise, tried.answer.verdict)
+        for name in names()
+        for tried in trial.run_bank(name)
+        if not tried.problem
+    )
+
+
+def takes() -> str:
+    """The first screen's line of facts about time."""
+    total = sum(minutes.of_lesson(read(name)) for name in names())
+    return (
+        f"**For** people who know Python and matrix products. **Takes** about {total} minutes so far"
+        " ([how that is counted](#how-long)).\n"
+        "**Runs** on a laptop, no GPU needed. After set-up, no internet."
+    )
+
+
+def lessons() -> str:
+    """One row for each lesson that is here."""
+    rows = ["| lesson | you will write | minutes | points |", "|---|---|---:|---:|"]
+    for name in names():
+        lesson = read(name)
+        link = f"[{name[:2]} {title(lesson)}](lessons/{name}/{name}.ipynb)"
+        rows.append(f"| {link} | {goal(lesson)} | {minutes.of_lesson(lesson)} | {lesson.points:g} |")
+    return "\n".join(rows)
+
+
+def title(lesson: Lesson) -> str:
+    """The lesson's title, less its number and its question: '# 01 · Scoring: which …?' -> 'Scoring'."""
+    return re.sub(r"^# \d+ · ([^:\n]+).*", r"\1", lesson.cells[0].source.splitlines()[0]).strip()
+
+
+def goal(lesson: Lesson) -> str:
+    """What the first sentence of its goal says after 'Write'."""
+    found = re.search(r"\*\*Goal\.\*\* Write (.+?)\.\s", lesson.cells[0].source, flags=re.DOTALL)
+    return " ".join(found[1].split()) if found else ", ".join(f"`{name}`" for name in lesson.exercises)
+
+
+def known(kept: Counter[Key]) -> str:
+    """One row for each exercise with known answers: how many there are, and how many behave."""
+    every = known_answers()
+    rows = [
+        "| exercise | wrong answers | rejected as promised | right answers | accepted |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, exercise in dict.fromkeys((name, exercise) for name, exercise, _ in every):
+        wrong, right = (name, exercise, "wrong"), (name, exercise, "right")
+        rows.append(
+            f"| {name[:2]} `{exercise}` | {every[wrong]} | {kept[wrong]} | {every[right]} | {kept[right]} |"
+        )
+    totals = [
+        sum(count for key, count in counter.items() if key[2] == verdict)
+        for verdict in ("wrong", "right")
+        for counter in (every, kept)
+    ]
+    return "\n".join([*rows, "| **all** | " + " | ".join(f"**{total}**" for total in totals) + " |"])
+
+
+TABLES: dict[str, Callable[[Counter[Key]], str]] = {
+    "takes": lambda kept: takes(),
+    "lessons": lambda kept: lessons(),
+    "known answers": known,
+}
+
+
+def between(text: str, name: str, new: str) -> str:
+    """The text with what lies between the markers of `name` replaced."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise ValueError(f"README.md needs the line {begin} once, and {end} after it.")
+    before, after = pattern.split(text)
+    return f"{before}{begin}\n{new}\n{end}{after}"
+
+
+def write(text: str, kept: Counter[Key]) -> str:
+    """The README with all its tables made anew."""
+    for name, table in TABLES.items():
+        text = between(text, name, table(kept))
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m autograder.readme", description="Make README.md's tables."
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing, say what is out of date")
+    options = parser.parse_args(arguments)
+    text = README.read_text(encoding="utf-8")
+    if not options.check:
+        README.write_text(write(text, kept_promises()), encoding="utf-8")
+        return 0
+    every = known_answers()  # that each behaves is what the tests of the banks prove
+    old = [name for name, table in TABLES.items() if between(text, name, table(every)) != text]
+    for name in old:
+        print(f"README.md: the part '{name}' is out of date. Next: make lessons.", file=sys.stderr)
+    return 1 if old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
