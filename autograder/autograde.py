@@ -52,10 +52,10 @@ def _cell(node: Any) -> Cell:
 
 def lesson_of(source: Path) -> Lesson:
     """The lesson as this course released it, from nbgrader's source notebook."""
-    return Lesson(source.stem, cells_of(nbformat.read(source, as_version=4)))
+    return Lesson(source.stem, cells_of(nbformat.read(source, as_version=4)))  # type: ignore[no-untyped-call]
 
 
-class Submission(NotebookExporter):  # type: ignore[misc]
+class Submission(NotebookExporter):
     """Reads what was handed in, whatever it is, as the lesson with the learner's answers in it."""
 
     def from_filename(self, filename: str, resources: Any = None, **options: Any) -> Any:

@@ -20,6 +20,7 @@ from autograder import lesson
 VERBS = {
     "release": "autograder.release",
     "lessons": "autograder.release",
+    "demo": "autograder.demo",
     "environment": "autograder.course",
     "grade": "autograder.grade",
     "replay": "autograder.replay",

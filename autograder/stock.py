@@ -76,7 +76,7 @@ class Kernel(Execute):  # type: ignore[misc]
 
 
 def _run(notebook: Any, folder: str, seed: int, seconds: int) -> tuple[set[int], str, Fault]:
-    """Run all cells in place. Returns which finished well, why it stopped early ("": it did not), whose fault."""
+    """Run all cells in place. Returns which finished well, and why and by whose fault it stopped early."""
     variables = {"BYHAND_SEED": str(seed), "BYHAND_GRADING": "1", "MPLBACKEND": INLINE}
     kernel = Kernel(timeout=seconds, variables=variables, extra_arguments=["--log-level=40"])
     try:

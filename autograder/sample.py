@@ -1,0 +1,126 @@
+"""A sample class of 24, made from a lesson's bank of known answers.
+
+Six are right, each in other words; twelve are right but for one or two named mistakes; two left the
+lesson untouched, two did half of it; one has an endless loop; one handed in no notebook at all.
+What each must get comes from the bank, never from a run. Order of this file: members, then their work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autograder import bank
+from autograder.bank import Answer
+from autograder.lesson import SOLUTIONS, Lesson
+
+NAMES = """
+    ana bo chen dara eli fay gus hana ivo jun kofi lena
+    mei nils omar priya quinn rosa sven tara uma vera wen yuki
+"""
+ESSAY = b"Attention is all you need, they say. I could not open the notebook, so here is an essay.\n"
+BY_HAND = "The weights would change with the scores, and the output with the weights."
+
+
+@dataclass(frozen=True)
+class Member:
+    """One learner of the sample class. expected: points by exercise; None waits for a person's grade."""
+
+    name: str
+    did: str
+    expected: dict[str, float | None]
+    answers: dict[str, str] = field(default_factory=dict)
+    file: bytes = b""  # handed in instead of the notebook, if not empty
+
+
+def members(lesson: Lesson, solutions: Path = SOLUTIONS) -> list[Member]:
+    """The class, always the same for the same lesson and bank."""
+    answers = bank.read(lesson.name, solutions)
+    exercises = [cell.exercise for cell in lesson.of_kind("test")]
+    right = {
+        exercise: _of(answers, "right", exercise) or [_reference(lesson, exercise)] for exercise in exercises
+    }
+    wrong = {exercise: _of(answers, "wrong", exercise) for exercise in exercises}
+    names = iter(NAMES.split())
+    everyone = [_right(next(names), lesson, right, way) for way in range(6)]
+    everyone += [_wrong(next(names), lesson, right, wrong, number) for number in range(12)]
+    everyone += [Member(next(names), "left it untouched", _points(lesson, ())) for _ in range(2)]
+    everyone += [_half(next(names), lesson, right, exercises[part::2]) for part in range(2)]
+    everyone.append(_endless(next(names), lesson, right, exercises[0]))
+    everyone.append(Member(next(names), "handed in no notebook", _points(lesson, ()), file=ESSAY))
+    return everyone
+
+
+def work(member: Member, notebook: Path) -> None:
+    """Do what this learner does in a fetched notebook."""
+    if member.file:
+        notebook.write_bytes(member.file)
+        return
+    content = json.loads(notebook.read_bytes())
+    for cell in content["cells"]:
+        grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
+        if grade_id in member.answers:
+            cell["source"] = member.answers[grade_id]
+    notebook.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def _of(answers: Sequence[Answer], verdict: str, exercise: str) -> list[Answer]:
+    return [answer for answer in answers if (answer.verdict, answer.exercise) == (verdict, exercise)]
+
+
+def _reference(lesson: Lesson, exercise: str) -> Answer:
+    source = next(cell.source for cell in lesson.of_kind("solution") if cell.grade_id == exercise)
+    return Answer("right", exercise, "the reference", source)
+
+
+def _points(lesson: Lesson, earned: Sequence[str], texts: bool = False) -> dict[str, float | None]:
+    """Full points for `earned`, 0 for the rest; hand-graded texts wait for a person, if there are any."""
+    written = {cell.grade_id for cell in lesson.of_kind("written")} if texts else set()
+    full = lesson.exercises
+    return {name: None if name in written else full[name] if name in earned else 0.0 for name in full}
+
+
+def _texts(lesson: Lesson) -> dict[str, str]:
+    return {cell.grade_id: BY_HAND for cell in lesson.of_kind("written")}
+
+
+def _right(name: str, lesson: Lesson, right: dict[str, list[Answer]], way: int) -> Member:
+    chosen = {exercise: ways[way % len(ways)].source for exercise, ways in right.items()}
+    return Member(
+        name,
+        f"right, in way {way + 1}",
+        _points(lesson, list(right), texts=True),
+        {**chosen, **_texts(lesson)},
+    )
+
+
+def _wrong(
+    name: str, lesson: Lesson, right: dict[str, list[Answer]], wrong: dict[str, list[Answer]], number: int
+) -> Member:
+    """Right but for one mistake, and a second one in another exercise where the lesson has many."""
+    exercises = [exercise for exercise in wrong if wrong[exercise]]
+    picks = {number % len(exercises)}
+    if len(exercises) > 4:
+        picks.add((number + len(exercises) // 2) % len(exercises))
+    mistakes = [wrong[exercises[pick]][number % len(wrong[exercises[pick]])] for pick in sorted(picks)]
+    chosen = {exercise: ways[number % len(ways)].source for exercise, ways in right.items()}
+    chosen |= {mistake.exercise: mistake.source for mistake in mistakes}
+    earned = [exercise for exercise in right if exercise not in {mistake.exercise for mistake in mistakes}]
+    did = "; ".join(f"{mistake.exercise}: {mistake.name}" for mistake in mistakes)
+    return Member(name, did, _points(lesson, earned, texts=True), {**chosen, **_texts(lesson)})
+
+
+def _half(name: str, lesson: Lesson, right: dict[str, list[Answer]], done: list[str]) -> Member:
+    chosen = {exercise: right[exercise][0].source for exercise in done}
+    return Member(name, "did every other exercise", _points(lesson, done), chosen)
+
+
+def _endless(name: str, lesson: Lesson, right: dict[str, list[Answer]], exercise: str) -> Member:
+    rest = {other: ways[0].source for other, ways in right.items() if other != exercise}
+    stub = _reference(lesson, exercise).source
+    before, _, after = stub.partition("### BEGIN SOLUTION")
+    loop = f"{before}while True:\n        pass\n{after.partition('### END SOLUTION')[2]}"
+    did = f"an endless loop in {exercise}"
+    return Member(name, did, _points(lesson, list(rest)), {**rest, exercise: loop})
