@@ -29,7 +29,7 @@ from autograder import outputs
 from autograder.channel import Channel
 from autograder.explain import error_text, explained
 from autograder.lesson import Cell
-from autograder.names import JudgeHost, Limiter, Names
+from autograder.names import JudgeHost, Names, Outside
 from autograder.questions import Budget, Gone, JudgePeer, RemoteError, clean
 from autograder.verdict import CellRun, Fault, Status, Verdict
 from autograder.wire import Limits as WireLimits
@@ -84,12 +84,12 @@ class Judge:
         cells: Sequence[Cell],
         seed: int,
         limits: JudgeLimits,
-        limiter: Limiter | None,
+        outside: Outside | None,
         stop_at: int | None,
     ) -> None:
         self.cells, self.limits, self.stop_at = cells, limits, stop_at
-        self.seed = seed
-        self.host = JudgeHost(cells, seed, limiter)
+        self.seed, self.outside = seed, outside
+        self.host = JudgeHost(cells, seed, outside)
         self.labels = {at: cell.grade_id or f"number {at + 1}" for at, cell in enumerate(cells)}
         self.sources = {self.labels[at]: cell.source for at, cell in enumerate(cells) if cell.kind != "test"}
         self.broken: dict[str, str] = {}  # label of a cell -> how it stopped
@@ -104,6 +104,7 @@ class Judge:
         channel = Channel(sock, self.limits.message_bytes, 8 * self.limits.message_bytes)
         peer = JudgePeer(channel, self.wire, Budget(call_seconds, until))
         peer.sources = self.sources
+        peer.why = self.outside.why if self.outside is not None else peer.why
         return peer
 
     def run(self, sock: socket.socket) -> Judged:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from autograder.lesson import Cell
 from autograder.questions import JudgePeer
@@ -13,7 +13,12 @@ from autograder.remote import type_name
 from byhand import check
 from byhand._cost import Used
 
-Limiter = Callable[[int | None], None]
+
+class Outside(Protocol):
+    """What the judge asks of whoever holds the sandbox."""
+
+    def limit(self, growth: int | None) -> None: ...
+    def why(self) -> str: ...
 
 
 class Names(dict[str, Any]):
@@ -34,9 +39,9 @@ class Names(dict[str, Any]):
 class JudgeHost(check.Host):
     """What byhand.check needs to know, when the answer under test runs in another process."""
 
-    def __init__(self, cells: Sequence[Cell], seed: int, limiter: Limiter | None) -> None:
+    def __init__(self, cells: Sequence[Cell], seed: int, outside: Outside | None) -> None:
         super().__init__()
-        self._seed, self._limiter = seed, limiter
+        self._seed, self._outside = seed, outside
         self._texts = {cell.grade_id: cell.source for cell in cells if cell.kind == "solution"}
         self._cells = [cell.source for cell in cells if cell.kind in ("solution", "code")]
         self._failed: set[str] = set()
@@ -59,16 +64,16 @@ class JudgeHost(check.Host):
 
     def limited(self, function: Callable[[], Any], max_bytes: int | None, max_seconds: float | None) -> Used:
         """The limit is set from outside on every process of the submission; time is what the judge waits."""
-        limiter = self._limiter if max_bytes is not None else None
-        if limiter is not None:
-            limiter(max_bytes)
+        outside = self._outside if max_bytes is not None else None
+        if outside is not None:
+            outside.limit(max_bytes)
         try:
             start = time.perf_counter()
             function()
             return Used(time.perf_counter() - start)
         finally:
-            if limiter is not None:
-                limiter(None)
+            if outside is not None:
+                outside.limit(None)
 
     def passed(self, name: str) -> bool | None:
         return False if name in self._failed else self._passed.get(name)

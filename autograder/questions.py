@@ -13,7 +13,7 @@ import sys
 import time
 import types
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -32,6 +32,12 @@ _IDENTIFIER = re.compile(r"[^\w.<>]", re.ASCII)
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
+
+
+_ENDINGS = {
+    "memory": "{} used more memory than a submission may",
+    "time": "{} was cut off: the time for the whole submission is over",
+}
 
 
 class Gone(BaseException):
@@ -104,6 +110,7 @@ class JudgePeer(Peer):
     def __init__(self, channel: Channel, limits: Limits, budget: Budget) -> None:
         super().__init__(channel, limits)
         self.budget = budget
+        self.why: Callable[[], str] = lambda: ""  # how the sandbox says that the learner's processes ended
         self.hidden = False  # whether the test is in its hidden part: messages then say less
         self.gone: Gone | None = None
         self.said: list[str] = []  # what errors of the learner's code said in this round
@@ -133,7 +140,7 @@ class JudgePeer(Peer):
         except Late:
             self.end(f"{call} took longer than {self.budget.call_seconds:g} seconds", late=True)
         except Closed:
-            self.end(f"{call} ended the Python process", late=True)
+            self.end(_ENDINGS.get(self.why(), "{} ended the Python process").format(call), late=True)
         except WireError as problem:
             self.end(f"{call} answered with something that is no answer: {problem}", late=True)
         finally:
