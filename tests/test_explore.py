@@ -204,6 +204,14 @@ def test_arrow_keys_move_the_query(page: Page) -> None:
 
 
 @pytest.mark.browser
+def test_jupyterlab_s_own_keys_are_off_where_the_figure_takes_keys(page: Page) -> None:
+    root = page.locator(".byhand-explore").first
+    takers = root.locator("input, [tabindex]")
+    assert takers.count() == 6  # four scores, the slider, the query
+    assert all(taker.get_attribute("data-lm-suppress-shortcuts") == "true" for taker in takers.all())
+
+
+@pytest.mark.browser
 def test_two_figures_on_a_page_do_not_touch_each_other(page: Page) -> None:
     second = shown(page, 1)
     drag(page, 0.4, -0.7, number=0)
@@ -235,13 +243,13 @@ def test_without_scripts_the_still_picture_shows(browser: Any, tmp_path: Path) -
     page = context.new_page()
     page.goto(file.as_uri())
     assert page.locator(".byhand-explore > img").is_visible()
-    assert not page.locator(".byhand-explore .live").is_visible()
+    assert page.locator(".byhand-explore *:visible").count() == 1
     context.close()
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("paper", "ink"), [("#111111", "#eeeeee"), ("#ffffff", "#1f2328")])
-def test_it_takes_the_colours_of_the_page_s_theme(browser: Any, tmp_path: Path, paper: str, ink: str) -> None:
+def test_it_follows_the_theme_of_the_page(browser: Any, tmp_path: Path, paper: str, ink: str) -> None:
     file = tmp_path / "page.html"
     theme = f"<style>:root {{ --jp-layout-color0: {paper}; --jp-content-font-color1: {ink} }}</style>"
     file.write_text(f"<meta charset=utf-8>{theme}{bundle()[0]['text/html']}", encoding="utf-8")
@@ -251,4 +259,7 @@ def test_it_takes_the_colours_of_the_page_s_theme(browser: Any, tmp_path: Path, 
     assert ("dark" in (root.get_attribute("class") or "").split()) == (paper == "#111111")
     colour = root.evaluate("node => getComputedStyle(node).backgroundColor")
     assert [int(part) for part in re.findall(r"\d+", colour)] == [int(paper[1:3], 16)] * 3
+    page.evaluate("document.documentElement.style.setProperty('--jp-content-font-color1', '#fefefe')")
+    page.evaluate("document.body.setAttribute('data-jp-theme-light', 'false')")
+    page.wait_for_function("document.querySelector('.byhand-explore').classList.contains('dark')")
     page.close()
