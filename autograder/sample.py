@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autograder import bank
 from autograder.bank import Answer
-from autograder.lesson import SOLUTIONS, Lesson
+from autograder.lesson import SOLUTIONS, Lesson, LessonError
 
 NAMES = """
     ana bo chen dara eli fay gus hana ivo jun kofi lena
@@ -43,6 +43,10 @@ def members(lesson: Lesson, solutions: Path = SOLUTIONS) -> list[Member]:
         exercise: _of(answers, "right", exercise) or [_reference(lesson, exercise)] for exercise in exercises
     }
     wrong = {exercise: _of(answers, "wrong", exercise) for exercise in exercises}
+    if not any(wrong.values()):
+        raise LessonError(
+            f"{lesson.name}/answers.py holds no wrong answer, so a class cannot be made from it."
+        )
     names = iter(NAMES.split())
     everyone = [_right(next(names), lesson, right, way) for way in range(6)]
     everyone += [_wrong(next(names), lesson, right, wrong, number) for number in range(12)]

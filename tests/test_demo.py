@@ -1,0 +1,102 @@
+"""autograder demo: the sample class is made from the bank, and the comparison can fail."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from autograder import bank, demo, lesson, sample
+
+TINY = Path(__file__).parent / "tiny_lesson"
+NAME = "90_tiny"
+
+
+@pytest.fixture(scope="module")
+def tiny() -> lesson.Lesson:
+    return lesson.read(NAME, TINY)
+
+
+@pytest.fixture(scope="module")
+def members(tiny: lesson.Lesson) -> list[sample.Member]:
+    return sample.members(tiny, TINY)
+
+
+def as_promised(members: list[sample.Member]) -> demo.Points:
+    return {member.name: dict(member.expected) for member in members}
+
+
+def test_the_class_has_24_learners_of_every_sort(members: list[sample.Member]) -> None:
+    assert len({member.name for member in members}) == len(members) == 24
+    did = [member.did for member in members]
+    for sort, count in {
+        "right": 6,
+        "left it": 2,
+        "did every other": 2,
+        "an endless loop": 1,
+        "handed in no": 1,
+    }.items():
+        assert sum(text.startswith(sort) for text in did) == count
+
+
+def test_every_wrong_answer_of_a_small_bank_is_handed_in(members: list[sample.Member]) -> None:
+    wrong = {answer.source for answer in bank.read(NAME, TINY) if answer.verdict == "wrong"}
+    assert wrong <= {source for member in members for source in member.answers.values()}
+
+
+def test_the_class_is_the_same_each_time(tiny: lesson.Lesson, members: list[sample.Member]) -> None:
+    assert sample.members(tiny, TINY) == members
+
+
+def test_a_class_takes_the_whole_loop_and_gets_what_it_deserves(
+    tiny: lesson.Lesson, members: list[sample.Member], tmp_path: Path
+) -> None:
+    few = [members[0], members[6], members[20], members[22], members[23]]
+    place = demo.Demo(tiny, tmp_path / "示例 class", TINY)
+    demo.run_class(place, few[-1:], jobs=1, seconds=3)
+    points = demo.run_class(place, few, jobs=2, seconds=3)  # over the first
+    assert list(demo.differences(few, points)) == []
+    assert len((place.folder / "grades.csv").read_text().splitlines()) == 1 + len(few)
+    pages = list(place.folder.glob(f"learners/*/{NAME}/feedback/*/{NAME}.html"))
+    assert len(pages) == len(few)
+
+
+def test_a_wrong_point_in_the_gradebook_is_named(members: list[sample.Member]) -> None:
+    points = as_promised(members)
+    points["gus"]["dot"] = 2.0
+    (said,) = demo.differences(members, points)
+    assert said == "gus, dot: expected 0, got 2 (dot: forgets the scale)."
+
+
+def test_a_learner_missing_from_the_gradebook_is_named(members: list[sample.Member]) -> None:
+    points = as_promised(members)
+    del points["yuki"]
+    assert list(demo.differences(members, points)) == [
+        "yuki has no row in the gradebook (handed in no notebook)."
+    ]
+
+
+@pytest.mark.parametrize(("points_of_gus", "status"), [(0.0, 0), (2.0, 1)])
+def test_the_exit_status_says_whether_all_agree(
+    tiny: lesson.Lesson,
+    members: list[sample.Member],
+    points_of_gus: float,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    points = as_promised(members)
+    points["gus"]["dot"] = points_of_gus
+    monkeypatch.setattr(demo, "run_class", lambda *_: points)
+    monkeypatch.setattr(demo.lessons, "read", lambda name: tiny)
+    monkeypatch.setattr(demo.lessons, "names", lambda: [NAME])
+    monkeypatch.setattr(sample, "members", lambda lesson: members)
+    assert demo.run(argparse.Namespace(lesson=NAME, to=tmp_path, jobs=1)) == status
+
+
+def test_a_folder_of_someone_else_is_left_alone(tiny: lesson.Lesson, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(lesson.LessonError, match="is not empty and holds no earlier demo"):
+        demo.run_class(demo.Demo(tiny, tmp_path, TINY), [])
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
