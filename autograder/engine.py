@@ -23,6 +23,11 @@ _judges = Judges()
 atexit.register(_judges.close)
 
 
+def start() -> None:
+    """Warm the judges up now, before a first submission waits for it. Raises JudgeFailed."""
+    _judges.start()
+
+
 def grade(
     lesson_name: str,
     cells: Sequence[Cell],
@@ -31,7 +36,7 @@ def grade(
     limits: Limits,
     worker: Any,
 ) -> Report:
-    """The report on a rebuilt submission. Raises SandboxError if the sandbox fails; the learner cannot cause it.
+    """The report on a rebuilt submission. Raises SandboxError if the sandbox itself fails.
 
     worker: a started sandbox.Worker.
     """
@@ -40,9 +45,7 @@ def grade(
     judged = _judged(cells, files, seed, limits, worker, None, notes)
     if (lost := judged.get("lost_at")) is not None:
         again = _judged(cells, files, seed, limits, worker, lost, notes)
-        judged = again | {
-            "runs": judged["runs"] if len(judged["runs"]) > len(again["runs"]) else again["runs"]
-        }
+        judged = again | {"runs": max(judged["runs"], again["runs"], key=len)}
     return Report(
         lesson_name,
         seed,

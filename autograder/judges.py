@@ -1,4 +1,4 @@
-"""A warm process that forks one judge per submission, so that memory stays flat and no judge outlives its job.
+"""A warm process that forks one judge per submission: memory stays flat, no judge outlives its job.
 
     engine --socket of the learner's process, own line--> this server --fork--> judge.Judge
     engine <--line: limits asked for, then the judgement, as JSON--> judge
@@ -10,6 +10,7 @@ Order: Judges (what the engine holds), then the server and its forks.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import resource
@@ -36,7 +37,7 @@ PATIENCE = 180.0  # seconds until the server is warm, on a slow disk
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class JudgeFailed(Exception):
+class JudgeFailed(Exception):  # noqa: N818
     """A judge gave no judgement: the grader's fault."""
 
 
@@ -176,13 +177,14 @@ def _warm() -> None:
     import numpy as np
     import torch
 
-    from autograder import judge, through, warm
+    from autograder import warm
 
     torch.set_num_threads(1)
     torch.testing.assert_close(torch.ones(2), torch.ones(2))
     np.testing.assert_allclose(np.ones(2), np.ones(2))
     torch.nn.Linear(2, 2)(torch.ones(1, 2)).sum().backward()
-    assert judge.Judge and through.link
+    for name in ("judge", "through"):
+        importlib.import_module(f"autograder.{name}")
     warm.settle()
 
 
