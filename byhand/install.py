@@ -213,7 +213,7 @@ def clock(seconds: float) -> str:
 # ---- what can go wrong
 
 NO_NETWORK = re.compile(
-    r"NewConnectionError|Connection refused|ConnectTimeout|Read ?timed ?out|ProxyError|SSLError"
+    r"NewConnectionError|Connection refused|ConnectTimeout|Read ?timed ?out|ProxyError"
     r"|name resolution|Max retries exceeded|getaddrinfo failed|Network is unreachable"
     r"|Connection(Reset|Aborted)",
     re.IGNORECASE,
@@ -244,6 +244,11 @@ def reason(said: str) -> str:
     """Why pip failed, in a sentence, and the next step."""
     if "No space left on device" in said or "not enough space on the disk" in said:
         return "the disk is full. What is installed stays.\n  Next: free some space, then run this again."
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return (
+            "pip does not trust the certificate of its package index, as behind some companies' proxies.\n"
+            "  Next: set PIP_CERT to your network's certificate file, then run this again to go on."
+        )
     if NO_NETWORK.search(said):
         return (
             "pip cannot reach its package index. What is installed stays.\n"
@@ -262,7 +267,8 @@ def reason(said: str) -> str:
     )
 
 
-def tail(said: str, lines: int = 6) -> str:
-    """The last lines that say something."""
-    kept = [line for line in said.splitlines() if line.strip() and not NOISE.search(line)]
-    return "\n".join("    " + line[:160] for line in kept[-lines:])
+def tail(said: str, lines: int = 4) -> str:
+    """The last lines that say something: errors, if there are any."""
+    kept = [line.strip() for line in said.splitlines() if line.strip() and not NOISE.search(line)]
+    errors = [line for line in kept if re.match(r"(ERROR|error|\w*Error)\b", line)]
+    return "\n".join("    " + line[:160] for line in (errors or kept)[-lines:])

@@ -223,6 +223,7 @@ REFUSED = (
     ("says", "sentence"),
     [
         (REFUSED, "pip cannot reach its package index. What is installed stays."),
+        ("SSLError(CERTIFICATE_VERIFY_FAILED)", "pip does not trust the certificate of its package index"),
         ("OSError: [Errno 28] No space left on device", "the disk is full. What is installed stays."),
         ("ERROR: No matching distribution found for torch==2.13.0", "pip finds no torch==2.13.0 for "),
         ("ERROR: something new", "a step failed. What is installed stays."),
