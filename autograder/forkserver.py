@@ -29,7 +29,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from autograder import isolate, procs, warm
+from autograder import isolate, procs
+from autograder import warm as warming
 
 TICK = 0.025  # seconds between two looks at the memory of running sessions
 Serve = Callable[[socket.socket], None]
@@ -51,7 +52,7 @@ def child(
     code = 70
     try:
         os.setsid()
-        signal.set_wakeup_fd(-1)
+        isolate.prctl("end with the fork server", isolate.PDEATHSIG, signal.SIGKILL)
         if walls:
             isolate.enter(job["limits"]["disk_bytes"], ("/tmp", os.environ["HOME"]), job["cover_tmp"])
         else:
@@ -65,13 +66,13 @@ def child(
         if walls:
             isolate.leave_user()
         isolate.limit(job["limits"], own_user=walls)
-        os.dup2(link.detach(), 3, inheritable=False)
         if walls:
             isolate.lock()
     except BaseException as problem:
         os.write(setup, f"{type(problem).__name__}: {problem}".encode()[:1000])
         os._exit(code)
     try:
+        os.dup2(link.detach(), 3, inheritable=False)
         os.closerange(4, 1 << 20)
         serve(socket.socket(fileno=3))
         code = 0
@@ -79,6 +80,13 @@ def child(
         code = 0
     finally:
         os._exit(code)
+
+
+def own_memory(link: socket.socket) -> None:
+    """A stand-in for the learner process that only tells how many bytes are its own; for measuring."""
+    with open("/proc/self/smaps_rollup") as lines:
+        private = [int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_")]
+    link.sendall(str(sum(private)).encode())
 
 
 def lay_out(files: int) -> None:
@@ -110,6 +118,13 @@ class Session:
     peak: int = 0
     why: str = ""
     folder: str = ""
+    trouble: str | None = None
+
+    def built(self) -> str:
+        """Wait until the child's walls stand. What went wrong, or nothing."""
+        if self.trouble is None:
+            self.trouble = os.read(self.setup, 1000).decode(errors="replace")
+        return self.trouble
 
     def look(self) -> None:
         """Note the memory of the session's processes; end it when over a limit."""
@@ -142,6 +157,7 @@ class Session:
 
     def grow(self, allowed: int | None) -> dict[str, Any]:
         """Let each process's address space grow by so many bytes from now. None: the session's own limit."""
+        self.built()  # the child sets limits of its own before
         try:
             for pid in {self.pid} | procs.descendants(self.pid):
                 hard = resource.prlimit(pid, resource.RLIMIT_AS)[1]
@@ -157,7 +173,7 @@ class Session:
         """Tell the coordinator how the child ended, and leave nothing behind."""
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
-        trouble = os.read(self.setup, 1000).decode(errors="replace")
+        trouble = self.built()
         code = os.waitstatus_to_exitcode(status)
         why = "setup" if trouble else self.why or ("signal" if code < 0 else "exit")
         seconds = round(usage.ru_utime + usage.ru_stime, 6)
@@ -175,6 +191,7 @@ class Server:
     def __init__(self, control: socket.socket, walls: bool, serve: Serve, cover_tmp: bool) -> None:
         self.control, self.walls, self.serve, self.cover_tmp = control, walls, serve, cover_tmp
         self.sessions: dict[int, Session] = {}
+        self.strays: set[int] = set()
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
 
     def spawn(self, job: dict[str, Any], descriptors: list[int]) -> None:
@@ -210,14 +227,14 @@ class Server:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                break
             if pid == 0:
                 break
             if session := self.sessions.pop(pid, None):
                 session.finish(status, usage)
-        if not self.walls:
-            for stray in procs.children(os.getpid()) - set(self.sessions):
-                procs.kill_family(stray)
+        self.strays = set() if self.walls else procs.children(os.getpid()) - set(self.sessions)
+        for stray in self.strays:
+            procs.kill_family(stray)
 
     def run(self) -> None:
         """Until the coordinator closes the control socket."""
@@ -227,10 +244,11 @@ class Server:
                 waiting[session.watch] = session
                 if not session.why:
                     waiting[session.channel.fileno()] = session
+            pause = TICK * 1000 if self.sessions or self.strays else None
             poller = select.poll()
             for descriptor in waiting:
                 poller.register(descriptor, select.POLLIN)
-            ready = {descriptor for descriptor, _ in poller.poll(TICK * 1000 if self.sessions else None)}
+            ready = {descriptor for descriptor, _ in poller.poll(pause)}
             for session in list(self.sessions.values()):
                 if session.channel.fileno() in ready and not session.why:
                     session.answer()
@@ -247,11 +265,13 @@ class Server:
         return True
 
 
-def main(control: int, uid: int, walls: bool, serve: str, cover_tmp: bool, scratch: str = "") -> None:
+def main(
+    control: int, uid: int, walls: bool, serve: str, warm: bool, cover_tmp: bool, scratch: str = ""
+) -> None:
     """Warm up, say so, serve. uid: the ordinary user to become first, 0 to stay.
 
-    serve: "module:function" that each child calls with its socket; cover_tmp: see isolate.enter;
-    scratch: a folder to remove at the end.
+    serve: "module:function" that each child calls with its socket; warm: see sandbox.Worker;
+    cover_tmp: see isolate.enter; scratch: a folder to remove at the end.
     """
     began = time.monotonic()
     channel = socket.socket(fileno=control)
@@ -263,9 +283,10 @@ def main(control: int, uid: int, walls: bool, serve: str, cover_tmp: bool, scrat
         sys.path.append(scratch)
     module, _, function = serve.partition(":")
     learner = importlib.import_module(module)
-    warm.libraries()
-    getattr(learner, "warm", lambda: None)()
-    warm.settle()
+    if warm:
+        warming.libraries()
+        getattr(learner, "warm", lambda: None)()
+        warming.settle()
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
         sys.exit(f"the fork server has {threads} threads after its warm-up; a fork of it could hang")

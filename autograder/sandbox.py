@@ -6,7 +6,7 @@ The outer wall (once per Worker) hides everything but the Python environment, re
 modules that the inside needs; the inner wall (isolate.py, once per submission) separates submissions
 from each other. Without walls (sandboxed=False) only limits remain, and `warning` says so.
 A Worker must be started by a thread that lives as long as it: the sandbox dies with that thread.
-Order: Limits, Session, the files of a submission, Worker.
+Order: Worker, then the self-test: `python -m autograder.sandbox` tells what works on this machine.
 """
 
 from __future__ import annotations
@@ -16,145 +16,24 @@ import os
 import select
 import shutil
 import socket
-import struct
+import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
 
-from autograder import wall
-from autograder.wall import available as available
+from autograder import seccomp, wall
+from autograder.session import LONGEST, Ending, Limits, SandboxError, Session, pack
+from autograder.wall import available
 
-MIB, GIB = 1 << 20, 1 << 30
-LONGEST = 65536  # bytes of one control message
+__all__ = ["Ending", "Limits", "SandboxError", "Session", "Worker", "available"]
+
 PATIENCE = 180.0  # seconds for the fork server to import everything, on a slow disk
-
-Why = Literal["exit", "signal", "memory", "time", "killed", "setup", "server"]
-
-
-class SandboxError(Exception):
-    """The sandbox itself failed: the grader's fault, never the learner's. Says what and what next."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one submission may use. The first group is enforced here, the second by judge and wire."""
-
-    memory_bytes: int = 2 * GIB  # growth of all its processes together, and of each one's address space
-    processes: int = 64  # threads count too
-    open_files: int = 256  # per process
-    file_bytes: int = 256 * MIB  # the largest single file
-    disk_bytes: int = 512 * MIB  # work folder, /tmp and /dev/shm together
-    cpu_seconds: int = 600  # per process
-    submission_seconds: float = 900.0
-
-    cell_seconds: float = 120.0
-    call_seconds: float = 60.0
-    output_bytes: int = 1 * MIB
-    message_bytes: int = 256 * MIB
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a session ended.
-
-    why: "exit" and "signal" by itself, "memory" and "time" at a limit, "killed" by us; "setup" when a wall
-    could not be built and "server" when the fork server went away are the grader's fault.
-    """
-
-    why: Why
-    code: int = 0  # exit status, or minus the signal
-    peak_bytes: int = 0
-    cpu_seconds: float = 0.0
-    trouble: str = ""
-
-
-class Session:
-    """One submission's child. `socket` is connected to what serve() got inside."""
-
-    def __init__(self, connected: socket.socket, channel: socket.socket) -> None:
-        self.socket, self._channel = connected, channel
-        self.ending: Ending | None = None
-
-    def kill(self) -> Ending:
-        """End it and everything it started. Returns once nothing of it is left."""
-        self._ask({"do": "kill"})
-        return self.wait(PATIENCE)
-
-    def wait(self, timeout: float | None = None) -> Ending:
-        """Until the process has ended; what it started has ended then too. Raises TimeoutError."""
-        until = None if timeout is None else time.monotonic() + timeout
-        while self.ending is None:
-            left = None if until is None else max(0.0, until - time.monotonic())
-            self._hear(left)
-        return self.ending
-
-    def limit_memory_growth(self, allowed: int | None) -> None:
-        """From now on its address space may grow by this many bytes more. None: the session's limit again.
-
-        A program that wants more gets MemoryError. Raises SandboxError if the limit could not be set.
-        """
-        answer = self._ask({"do": "grow", "bytes": allowed})
-        if "problem" in answer:
-            raise SandboxError(f"the memory limit of a submission could not be set: {answer['problem']}")
-
-    def peak_bytes(self) -> int:
-        """The most memory seen so far beyond what it began with, all its processes together."""
-        return int(self._ask({"do": "peak"}).get("peak", self.ending.peak_bytes if self.ending else 0))
-
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request; the answer, or {} for a kill or when the session has ended."""
-        with suppress(OSError):
-            self._channel.send(json.dumps(request).encode())
-        answer: dict[str, Any] = {}
-        while not answer and self.ending is None and request["do"] != "kill":
-            answer = self._hear(PATIENCE)
-        return answer
-
-    def _hear(self, timeout: float | None) -> dict[str, Any]:
-        """One message of the fork server. The last one becomes `ending`, and counts as no answer."""
-        if not select.select([self._channel], [], [], timeout)[0]:
-            raise TimeoutError("the submission's process is still running")
-        try:
-            data = self._channel.recv(LONGEST)
-        except OSError:
-            data = b""
-        message: dict[str, Any] = (
-            json.loads(data) if data else {"ended": "server", "trouble": "the fork server went away"}
-        )
-        if "ended" not in message:
-            return dict(message)
-        why = message.pop("ended")
-        peak = message.pop("peak", 0)
-        self.ending = Ending(why=why, peak_bytes=peak, **message)
-        return {}
-
-    def close(self) -> None:
-        """Forget it; if it still runs, it is killed."""
-        self.socket.close()
-        self._channel.close()
-
-
-def pack(files: Mapping[str, bytes]) -> int:
-    """The files of a submission as one anonymous file: its length, a list of names and sizes, the contents.
-
-    Raises ValueError for a name that is not a plain relative path.
-    """
-    for name in files:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\0" in name or name in ("", "."):
-            raise ValueError(f"{name!r} is no name for a submission's file: it must stay in the work folder")
-    index = json.dumps([[name, len(content)] for name, content in files.items()]).encode()
-    descriptor = os.memfd_create("submission")
-    with open(descriptor, "wb", closefd=False) as target:
-        target.write(struct.pack("<Q", len(index)) + index)
-        target.writelines(files.values())
-    return descriptor
 
 
 class Worker(AbstractContextManager["Worker"]):
@@ -170,10 +49,15 @@ class Worker(AbstractContextManager["Worker"]):
         sandboxed: bool = True,
         serve: str = "autograder.learner:serve",
         modules: Mapping[str, Path] | None = None,
+        warm: bool = True,
     ) -> None:
-        """serve: what runs in each child; modules: files it needs besides ours, by their place inside."""
+        """serve: what runs in each child; modules: files it needs besides ours, by their place inside.
+
+        warm: False loads no libraries in advance: a quick start for what needs none.
+        """
         self.sandboxed, self._serve = sandboxed, serve
         self._modules = {name: path.resolve() for name, path in (modules or {}).items()}
+        self._warm = warm
         self.startup_seconds = 0.0
         self.starts = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -207,6 +91,7 @@ class Worker(AbstractContextManager["Worker"]):
             "uid": wall.new_user() if self.sandboxed else 0,
             "walls": self.sandboxed,
             "serve": self._serve,
+            "warm": self._warm,
             "cover_tmp": not wall.below_tmp(),
         }
         if self.sandboxed:
@@ -274,3 +159,41 @@ class Worker(AbstractContextManager["Worker"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _measure(worker: Worker, times: int) -> list[str]:
+    """What a submission costs here: one that does nothing but tell how much memory is its own."""
+    seconds, private = [], []
+    for _ in range(times):
+        began = time.perf_counter()
+        session = worker.submission({"data.txt": b"1"})
+        private.append(int(session.socket.recv(100) or 0))
+        session.socket.close()
+        ending = session.wait(PATIENCE)
+        session.close()
+        seconds.append(time.perf_counter() - began)
+        if ending.why != "exit":
+            raise SandboxError(f"A submission that does nothing ended by {ending.why}: {ending.trouble}")
+    return [
+        f"  start of the fork server   {worker.startup_seconds:.1f} s",
+        f"  a submission, all walls    {statistics.median(seconds) * 1000:.1f} ms (median of {times})",
+        f"  memory of its own          {statistics.median(private) / (1 << 20):.1f} MB",
+    ]
+
+
+def main() -> int:
+    """Say whether the sandbox works here and what it costs. Exit status 0 if it does, else 2."""
+    if problem := available():
+        print(problem)
+        return 2
+    user = "root, who becomes an ordinary user inside" if wall.as_root() else "an ordinary user"
+    print(f"The sandbox works here, started by {user}.")
+    if not seccomp.supported():
+        print("  The filter of system calls does not know this processor; all other walls stand.")
+    with Worker(serve="autograder.forkserver:own_memory") as worker:
+        print("\n".join(_measure(worker, 50)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -31,6 +31,10 @@ SCRATCH = "/cache"  # what the warm-up writes, read-only afterwards
 _counter = itertools.count()
 
 
+def _program() -> str:
+    return shutil.which("bwrap") or "bwrap"
+
+
 def _python_paths() -> list[str]:
     """Folders of the Python environment, and nothing else of the places that hold it."""
     found = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *_site_paths()]
@@ -106,7 +110,7 @@ def bubblewrap(extra: Mapping[str, Path]) -> list[str]:
     paths = _python_paths()
     bound = _folders(paths) + [word for path in paths for word in ("--ro-bind", path, path)]
     return [
-        "bwrap", *spaces, "--cap-drop", "ALL", *capabilities, "--hostname", "sandbox",
+        _program(), *spaces, "--cap-drop", "ALL", *capabilities, "--hostname", "sandbox",
         "--new-session", "--die-with-parent", "--tmpfs", "/tmp", *_system_view(), *bound,
         *_own_modules(extra), "--dir", "/submission", "--tmpfs", SCRATCH, "--remount-ro", "/", "--chdir", "/",
     ]  # fmt: skip

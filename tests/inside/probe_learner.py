@@ -9,7 +9,7 @@ def serve(connected: socket.socket) -> None:
     with connected.makefile("rwb") as stream:
         while length := stream.read(4):
             text = stream.read(struct.unpack("<I", length)[0]).decode()
-            names: dict[str, object] = {"answer": None, "connected": connected}
+            names: dict[str, object] = {"answer": None}
             try:
                 exec(text, names)
             except BaseException as problem:

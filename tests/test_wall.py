@@ -1,0 +1,52 @@
+"""The outer wall: what bubblewrap is told to show."""
+
+import sys
+from pathlib import Path
+
+from autograder import wall
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def shown() -> list[Path]:
+    words = wall.bubblewrap({})
+    return [Path(words[place + 1]) for place, word in enumerate(words) if word.startswith("--ro-bind")]
+
+
+def test_nothing_that_holds_the_repository_or_a_home_is_shown():
+    hidden = {REPOSITORY, Path.home(), Path("/tmp"), Path("/var"), Path("/run"), Path("/etc"), Path("/")}
+    for path in shown():
+        assert not any(secret == path or path in secret.parents for secret in hidden), path
+
+
+def test_what_the_repository_shows_is_byhand_the_environment_and_single_modules():
+    inside = [path for path in shown() if REPOSITORY in path.parents and Path(sys.prefix) not in path.parents]
+    folders = [path for path in inside if path.is_dir()]
+    assert folders == [REPOSITORY / "byhand"]
+    assert {path.parent for path in inside} == {REPOSITORY, REPOSITORY / "autograder"}
+
+
+def test_the_modules_are_those_that_are_imported_and_no_others():
+    assert set(wall.modules("procs")) == {"__init__", "procs", "isolate", "seccomp"}
+    assert {"wire", "learner"} <= set(wall.modules("learner"))
+    assert not {"lesson", "bank", "judge", "engine", "gradebook"} & set(wall.modules("forkserver", "learner"))
+
+
+def test_every_worker_of_root_has_a_user_of_its_own():
+    users = [wall.new_user() for _ in range(8)]
+    assert len(set(users)) == 8 if wall.as_root() else set(users) == {0}
+
+
+def test_the_environment_holds_nothing_of_ours(monkeypatch):
+    monkeypatch.setenv("CANARY", "secret")
+    assert "secret" not in "".join(wall.environment(wall.SCRATCH).values())
+
+
+def test_no_network_and_no_capability_beyond_those_that_build_walls():
+    words = wall.bubblewrap({})
+    assert "--unshare-net" in words or "--unshare-all" in words
+    assert "--share-net" not in words
+    assert {"--die-with-parent", "--new-session"} <= set(words)
+    kept = {words[place + 1] for place, word in enumerate(words) if word == "--cap-add"}
+    building = {"CAP_SYS_ADMIN", "CAP_SETPCAP", "CAP_NET_ADMIN", "CAP_SETFCAP", "CAP_SETUID", "CAP_SETGID"}
+    assert kept <= building

@@ -1,0 +1,31 @@
+"""The warm-up: it starts no thread, and it makes forks cheap without changing what they see."""
+
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+import os, tempfile
+os.environ.update(MPLCONFIGDIR=tempfile.mkdtemp(), OMP_NUM_THREADS="1")
+from autograder import warm
+warm.libraries()
+held = [bytes([i % 256]) * 100_000 for i in range(200)]
+warm.settle()
+import gc, torch
+pid = os.fork()
+if pid == 0:
+    x = torch.ones(200, 200, requires_grad=True)
+    (x @ x).sum().backward()
+    right = all(piece == bytes([i % 256]) * 100_000 for i, piece in enumerate(held))
+    os._exit(0 if right and float(x.grad[0, 0]) == 400.0 else 1)
+print(len(os.listdir("/proc/self/task")), gc.get_freeze_count() > 10_000, os.waitpid(pid, 0)[1])
+"""
+
+
+def test_a_fork_of_the_warm_process_computes_and_finds_its_memory_unchanged():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=120, check=True,
+        cwd=os.path.dirname(os.path.dirname(__file__)),
+    )  # fmt: skip
+    threads, frozen, status = done.stdout.split()
+    assert (threads, frozen, status) == ("1", "True", "0")
