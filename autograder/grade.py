@@ -93,7 +93,7 @@ def grade(
     outcomes: list[Outcome] = []
     started = time.monotonic()
     with ExitStack() as stack:
-        grading = open_grading(stack, course, name, solutions, settings)
+        grading = open_grading(stack, course, name, solutions, settings, look=options.dry_run)
         grading.force = options.force
         if options.dry_run:
             return _say_plan(grading, students, options.json)
@@ -109,10 +109,13 @@ def grade(
     return _say(course, name, outcomes, time.monotonic() - started, options.json)
 
 
-def open_grading(stack: ExitStack, course: Course, name: str, solutions: Path, settings: Settings) -> Grading:
-    """The lesson, its gradebook and its worklist, closed again with the stack."""
+def open_grading(
+    stack: ExitStack, course: Course, name: str, solutions: Path, settings: Settings, look: bool = False
+) -> Grading:
+    """The lesson, its gradebook and its worklist (without its lock, to `look` only), closed with the stack."""
     read = lesson.read(name, solutions)
-    worklist = stack.enter_context(Worklist(course.root / ".autograder" / name))
+    worklist = Worklist(course.root / ".autograder" / name)
+    worklist = worklist.look() if look else stack.enter_context(worklist)
     book = Book(course, read)
     stack.callback(book.close)
     return Grading(course, read, solutions, settings, book, worklist)

@@ -215,6 +215,9 @@ def unsettled(report: Report) -> list[Verdict]:
 
 def students_of(course: Course, lesson: str) -> list[str]:
     """Students whose folder in submitted/ holds this lesson, sorted."""
-    with os.scandir(course.root / "submitted") as entries:
-        found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    try:
+        with os.scandir(course.root / "submitted") as entries:
+            found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
     return sorted(name for name in found if os.path.lexists(course.step("submitted", lesson, name)))

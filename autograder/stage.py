@@ -57,7 +57,7 @@ class Staged:
         return total.hexdigest()
 
 
-class _LeftOutError(Exception):
+class LeftOutError(Exception):
     """Why a file is left out; the message completes 'NAME …'."""
 
 
@@ -81,15 +81,15 @@ def stage(folder: Path, lesson: str, caps: Caps | None = None) -> Staged:
 
 
 def _stage(top: int, lesson: str, caps: Caps) -> Staged:
-    names, notes = _names(top, caps.entries)
+    names, notes = names_in(top, caps.entries)
     empty = Staged(timestamp=_line(top, "timestamp.txt"), secret=_line(top, "submission_secret.txt"))
     name, inner, said = _choose(top, names, lesson, caps)
     notes += said
     if not name:
         return replace(empty, problem=said[-1])
     try:
-        notebook = _read(inner or top, name, caps.notebook_bytes)
-    except _LeftOutError as why:
+        notebook = read_regular(inner or top, name, caps.notebook_bytes)
+    except LeftOutError as why:
         return replace(empty, problem=f"{_shown(name)} {why}.")
     finally:
         if inner:
@@ -100,7 +100,7 @@ def _stage(top: int, lesson: str, caps: Caps) -> Staged:
     return replace(empty, notebook=notebook, files=files, notes=tuple(notes + said))
 
 
-def _names(folder: int, limit: int) -> tuple[list[str], list[str]]:
+def names_in(folder: int, limit: int) -> tuple[list[str], list[str]]:
     """Names in a folder, sorted so that the same folder stages the same way twice."""
     names: list[str] = []
     with os.scandir(folder) as entries:
@@ -136,7 +136,7 @@ def _choose_inside(top: int, names: list[str], wanted: str, caps: Caps) -> tuple
         if name.startswith(".") or not _is_folder(top, name):
             continue
         inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
-        below, _ = _names(inner, caps.entries)
+        below, _ = names_in(inner, caps.entries)
         found = [below_name for below_name in below if below_name.lower().endswith(".ipynb")]
         found = [below_name for below_name in found if _is_file(inner, below_name)]
         if found:
@@ -162,41 +162,41 @@ def _data(top: int, names: list[str], caps: Caps) -> tuple[dict[str, bytes], lis
             notes.append(f"{_shown(name)} was not used: beside the notebook only {_list(caps)} count.")
             continue
         try:
-            files[name] = _read(top, name, left)
+            files[name] = read_regular(top, name, left)
             left -= len(files[name])
-        except _LeftOutError as why:
+        except LeftOutError as why:
             notes.append(f"{_shown(name)} was not used: it {why}.")
     return files, notes[:10]
 
 
-def _read(folder: int, name: str, limit: int) -> bytes:
+def read_regular(folder: int, name: str, limit: int) -> bytes:
     """The bytes of a regular file. O_NONBLOCK: opening a pipe must not wait for its other end."""
     try:
         handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError as error:
-        raise _LeftOutError(_reason(error)) from None
+        raise LeftOutError(_reason(error)) from None
     try:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
-            raise _LeftOutError("is not a regular file")
+            raise LeftOutError("is not a regular file")
         if about.st_size > limit:
-            raise _LeftOutError(f"has {about.st_size / MB:.1f} MB, and at most {limit / MB:.1f} MB are read")
+            raise LeftOutError(f"has {about.st_size / MB:.1f} MB, and at most {limit / MB:.1f} MB are read")
         with os.fdopen(handle, "rb", closefd=False) as file:
             data = file.read(limit + 1)
     except OSError as error:
-        raise _LeftOutError(_reason(error)) from None
+        raise LeftOutError(_reason(error)) from None
     finally:
         os.close(handle)
     if len(data) > limit:  # it grew while it was read
-        raise _LeftOutError(f"has more than {limit / MB:.1f} MB")
+        raise LeftOutError(f"has more than {limit / MB:.1f} MB")
     return data
 
 
 def _line(top: int, name: str) -> str:
     """The text of one of nbgrader's own small files, or "" when there is none that can be read."""
     try:
-        return _read(top, name, 1000).decode("utf-8", "replace").strip()
-    except _LeftOutError:
+        return read_regular(top, name, 1000).decode("utf-8", "replace").strip()
+    except LeftOutError:
         return ""
 
 

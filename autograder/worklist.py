@@ -27,7 +27,7 @@ from autograder.verdict import Report
 PACKAGE = Path(__file__).resolve().parent
 
 # Modules that bring work to the grader and results away, and so cannot change a verdict.
-_IN = ("cli", "course", "dispatch", "grade", "grading", "nbgrader_config", "watch", "worklist")
+_IN = ("cli", "collect", "course", "dispatch", "grade", "grading", "nbgrader_config", "watch", "worklist")
 _OUT = ("autograded", "bank", "feedback", "gradebook", "lock", "logs", "replay", "trial")
 AROUND = frozenset((*_IN, *_OUT))
 
@@ -94,13 +94,22 @@ class Worklist:
         os.ftruncate(self._lock, 0)
         os.write(self._lock, str(os.getpid()).encode())
         clear_half_written(self._results)
-        self._done = self._read_journal()
+        self._done = self._read_lines()
+        self._tidy()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def look(self) -> Worklist:
+        """Read what is done without the lock, for those who write nothing."""
+        self._done = self._read_lines()
+        return self
+
+    def students(self) -> list[str]:
+        return list(self._done)
 
     def result(self, key: str) -> Report | None:
         """The report kept under this key, or None."""
@@ -124,22 +133,23 @@ class Worklist:
             journal.write(text.encode())
         self._done.update((entry.student, entry) for entry in new)
 
-    def _read_journal(self) -> dict[str, Done]:
+    def _read_lines(self) -> dict[str, Done]:
+        """The last entry of each student. A line that the power cut short is passed over."""
         done: dict[str, Done] = {}
-        lines = self._journal.read_bytes().splitlines() if self._journal.exists() else []
-        for line in lines:
+        for line in self._journal.read_bytes().splitlines() if self._journal.exists() else ():
             try:
                 entry = Done(**json.loads(line))
-            except (ValueError, TypeError):  # the line that was being written when the power went
+            except (ValueError, TypeError):
                 continue
             done[entry.student] = entry
-        if len(lines) > 2 * len(done) + 100 or (lines and not self._ends_whole()):
-            text = "".join(json.dumps(asdict(entry)) + "\n" for entry in done.values())
-            write_whole(self._journal, text.encode())
         return done
 
-    def _ends_whole(self) -> bool:
-        return self._journal.read_bytes().endswith(b"\n")
+    def _tidy(self) -> None:
+        """Write the journal anew if it has grown long, or ends in half a line."""
+        data = self._journal.read_bytes() if self._journal.exists() else b""
+        if data.count(b"\n") > 2 * len(self._done) + 100 or (data and not data.endswith(b"\n")):
+            text = "".join(json.dumps(asdict(entry)) + "\n" for entry in self._done.values())
+            write_whole(self._journal, text.encode())
 
 
 def clear_half_written(folder: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
+import functools
 import json
+import shutil
+import tempfile
 from argparse import Namespace
 from collections.abc import Mapping
 from contextlib import closing
@@ -28,10 +32,18 @@ TRIAL = Settings(grader="trial", sandbox=False)
 _BLANK: dict[str, Any] = {}
 
 
-def make_course(root: Path, solutions: Path = TINY) -> Course:
-    course = courses.Course(root / "course", root / "exchange", root / "work").prepare()
-    release.release(NAME, course, solutions)
-    return course
+@functools.cache
+def _template() -> Path:
+    """A released course, made once: nbgrader needs seconds for its database."""
+    root = Path(tempfile.mkdtemp(prefix="classroom-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    release.release(NAME, courses.Course(root / "course", root / "exchange", root / "work").prepare(), TINY)
+    return root
+
+
+def make_course(root: Path) -> Course:
+    shutil.copytree(_template(), root, dirs_exist_ok=True)
+    return courses.Course(root / "course", root / "exchange", root / "work")
 
 
 def notebook(answers: Mapping[str, str], solutions: Path = TINY) -> bytes:

@@ -1,0 +1,290 @@
+"""`autograder grade` on a small class: what is graded, what is not graded again, and what is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder import dispatch, grade, replay
+from autograder.course import Course
+from autograder.dispatch import Dispatcher, Place
+from autograder.job import Graded, Job
+from autograder.job import run as run_job
+from autograder.lesson import LessonError
+from byhand import check
+from tests.classroom import (
+    DOT,
+    NAME,
+    SHARE,
+    TINY,
+    TRIAL,
+    WRONG_DOT,
+    WRONG_SHARE,
+    hand_in,
+    make_course,
+    rows,
+    run,
+)  # fmt: skip
+
+
+class Here(Executor):
+    """Runs each job at once, in this process."""
+
+    jobs = 0
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        Here.jobs += 1
+        future: Future[Any] = Future()
+        future.set_result(function(*arguments, **named))
+        return future
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Course:
+    Here.jobs = 0
+    monkeypatch.setattr(check, "host", check.host)  # the trial grader sets both
+    monkeypatch.setenv("BYHAND_SEED", "0")
+    monkeypatch.setattr(grade, "local", lambda *_: Place(Here, 2))
+    monkeypatch.setattr(replay, "local", lambda *_: Place(Here, 1))
+    return make_course(tmp_path)
+
+
+def autograded(course: Course, student: str) -> dict[str, Any]:
+    return json.loads((course.step("autograded", NAME, student) / f"{NAME}.ipynb").read_bytes())
+
+
+def points(course: Course, student: str) -> tuple[Any, ...]:
+    return tuple(rows(course)[student][name][0] for name in ("test_dot", "test_share", "doubled"))
+
+
+def test_everyone_gets_their_own_points(course: Course):
+    hand_in(course, "ana", dot=DOT, share=SHARE, doubled="They stay.")
+    hand_in(course, "bob", dot=WRONG_DOT, share=SHARE)
+    hand_in(course, "陈 +*", dot=DOT, share=WRONG_SHARE)
+    assert run(course) == 0
+    assert points(course, "ana") == (2.0, 3.0, None)
+    assert points(course, "bob") == (0.0, 3.0, 0.0)
+    assert points(course, "陈 +*") == (2.0, 0.0, 0.0)
+
+
+def test_one_broken_submission_stops_nobody_and_is_told_why(course: Course):
+    (hand_in(course, "bad") / f"{NAME}.ipynb").write_bytes(b'{"cells": [')
+    shutil.rmtree(hand_in(course, "file"))
+    course.step("submitted", NAME, "file").write_text("a file where a folder should be")
+    hand_in(course, "zoe", dot=DOT, share=SHARE)
+    assert run(course) == 0
+    assert points(course, "bad") == points(course, "file") == (0.0, 0.0, 0.0)
+    assert points(course, "zoe") == (2.0, 3.0, 0.0)
+    assert "cut off" in autograded(course, "bad")["cells"][0]["source"]
+    assert "not a folder" in autograded(course, "file")["cells"][0]["source"]
+
+
+def test_a_second_run_does_nothing(course: Course, capsys: pytest.CaptureFixture[str]):
+    hand_in(course, "ana", dot=DOT)
+    run(course)
+    before = rows(course), autograded(course, "ana")
+    assert run(course) == 0
+    assert Here.jobs == 1
+    assert (rows(course), autograded(course, "ana")) == before
+    assert "0 graded" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_equal_submissions_are_run_once(course: Course):
+    for student in ("ana", "bob", "cy"):
+        hand_in(course, student, dot=DOT)
+    run(course)
+    assert Here.jobs == 1
+    assert points(course, "ana") == points(course, "bob") == points(course, "cy") == (2.0, 0.0, 0.0)
+
+
+def test_only_what_changed_is_graded_again(course: Course):
+    hand_in(course, "ana", dot=DOT)
+    hand_in(course, "bob", dot=WRONG_DOT)
+    run(course)
+    hand_in(course, "bob", dot=DOT, share=SHARE)
+    run(course)
+    assert Here.jobs == 3
+    assert points(course, "bob") == (2.0, 3.0, 0.0)
+
+
+def test_a_later_timestamp_alone_updates_the_row_without_grading(course: Course):
+    hand_in(course, "ana", timestamp="2026-03-01 12:00:00 UTC", dot=DOT)
+    run(course)
+    hand_in(course, "ana", timestamp="2026-03-02 12:00:00 UTC", dot=DOT)
+    run(course)
+    assert Here.jobs == 1
+    copied = course.step("autograded", NAME, "ana") / "timestamp.txt"
+    assert copied.read_text() == "2026-03-02 12:00:00 UTC"
+
+
+def test_a_changed_test_grades_everyone_again(course: Course, tmp_path: Path):
+    hand_in(course, "ana", dot=DOT)
+    run(course)
+    source = (TINY / NAME / f"{NAME}.py").read_text().replace("size=3", "size=4")
+    (tmp_path / "new" / NAME).mkdir(parents=True)
+    (tmp_path / "new" / NAME / f"{NAME}.py").write_text(source)
+    run(course, solutions=tmp_path / "new")
+    assert Here.jobs == 2
+
+
+def test_force_grades_again_with_another_seed(course: Course):
+    hand_in(course, "ana", dot=DOT)
+    run(course)
+    first = autograded(course, "ana")["metadata"]["autograder"]["seed"]
+    run(course, force=True, student=["ana"])
+    assert autograded(course, "ana")["metadata"]["autograder"]["seed"] != first
+
+
+def test_a_lost_autograded_notebook_or_gradebook_row_is_made_again_without_grading(course: Course):
+    hand_in(course, "ana", dot=DOT)
+    run(course)
+    before = rows(course), autograded(course, "ana")
+    shutil.rmtree(course.step("autograded", NAME, "ana"))
+    run(course)
+    shutil.copy(make_course(course.root.parent / "other").root / "gradebook.db", course.root / "gradebook.db")
+    run(course)
+    assert Here.jobs == 1
+    assert (rows(course), autograded(course, "ana")) == before
+
+
+def test_only_the_named_student_is_graded(course: Course):
+    hand_in(course, "ana", dot=DOT)
+    hand_in(course, "bob", dot=DOT)
+    run(course, student=["bob"])
+    assert list(rows(course)) == ["bob"]
+
+
+def test_an_unknown_student_is_named_with_the_likely_one(course: Course):
+    hand_in(course, "anna", dot=DOT)
+    with pytest.raises(LessonError, match=r"ana has handed in no 90_tiny\. Did you mean anna"):
+        run(course, student=["ana"])
+
+
+def test_no_submissions_is_a_sentence(course: Course):
+    with pytest.raises(LessonError, match="no submission of 90_tiny"):
+        run(course)
+
+
+def test_dry_run_writes_nothing(course: Course, capsys: pytest.CaptureFixture[str]):
+    hand_in(course, "ana", dot=DOT)
+    before = sorted(course.root.rglob("*"))
+    assert run(course, dry_run=True) == 0
+    assert sorted(course.root.rglob("*")) == before
+    assert "1 to do" in capsys.readouterr().out
+
+
+def test_json_says_everything(course: Course, capsys: pytest.CaptureFixture[str]):
+    hand_in(course, "ana", dot=DOT)
+    run(course, json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["students"] == [
+        {"student": "ana", "state": "graded", "points": 2.0, "max_points": 6.0, "reason": ""}
+    ]
+
+
+def test_the_graders_fault_costs_no_points_and_is_graded_again(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    hand_in(course, "ana", dot=DOT)
+    hand_in(course, "bob", dot=DOT + "  # BOB")
+    with monkeypatch.context() as broken:
+        broken.setattr("autograder.job._grade", fails("no memory"))
+        assert run(course) == 1
+    assert "no memory" in capsys.readouterr().out
+    assert rows(course)["bob"]["test_dot"] == (None, None, None, True)
+    assert run(course) == 0
+    assert points(course, "bob") == (2.0, 0.0, 0.0)
+
+
+def fails(reason: str) -> Any:
+    def grade_badly(*_: object) -> None:
+        raise RuntimeError(reason)
+
+    return grade_badly
+
+
+def test_replay_reproduces_the_verdict_from_the_recorded_seed(
+    course: Course, capsys: pytest.CaptureFixture[str]
+):
+    hand_in(course, "ana", dot=WRONG_DOT, share="def share(scores):\n    return np.array([0.25, 0.75])")
+    run(course)
+    assert replay.replay(course, "ana", NAME, TRIAL, TINY) == 0
+    assert "identical" in capsys.readouterr().out
+
+
+def test_replay_says_how_a_verdict_differs(course: Course, capsys: pytest.CaptureFixture[str]):
+    hand_in(course, "ana", dot=WRONG_DOT)
+    run(course)
+    hand_in(course, "ana", dot=DOT)
+    assert replay.replay(course, "ana", NAME, TRIAL, TINY) == 1
+    said = capsys.readouterr().out
+    assert "changed since" in said
+    assert "DIFFERENT" in said
+    with pytest.raises(LessonError, match="Did you mean ana"):
+        replay.replay(course, "anna", NAME, TRIAL, TINY)
+
+
+def test_autograded_notebooks_hold_no_hidden_line_and_no_script(course: Course):
+    hand_in(course, "ana", dot=WRONG_DOT, doubled="<script>alert(1)</script> & <img src=x onerror=y>")
+    run(course)
+    text = (course.step("autograded", NAME, "ana") / f"{NAME}.ipynb").read_text()
+    assert "secret_" not in text
+    assert "HIDDEN" not in text
+    assert "<script" not in text
+    assert "<img" not in text
+
+
+def test_nbgrader_makes_feedback_from_the_autograded_notebook(course: Course):
+    hand_in(course, "ana", timestamp="2026-03-01 12:00:00 UTC", dot=WRONG_DOT, share=SHARE)
+    run(course)
+    result = course.api().generate_feedback(NAME, "ana")
+    assert result["success"], result
+    page = (course.step("feedback", NAME, "ana") / f"{NAME}.html").read_text()
+    assert "not multiplied by SCALE" in page
+    assert "Score: 3.0 / 6.0" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("cel_seconds=1", "Did you mean cell_seconds"),
+        ("cell_seconds=x", "needs a number"),
+        ("cell_seconds=0", "above 0"),
+    ],
+)
+def test_a_wrong_limit_is_named(text: str, reads: str):
+    with pytest.raises(LessonError, match=reads):
+        grade.limits_of(text)
+
+
+def test_limits_keep_their_kind():
+    assert grade.limits_of("cell_seconds=2,processes=8") == {"cell_seconds": 2.0, "processes": 8}
+
+
+def dies_on_bob(job: Job) -> Graded:
+    if b"BOB" in job.staged.notebook:
+        import os
+
+        os._exit(1)
+    return run_job(job)
+
+
+def test_a_worker_that_dies_takes_no_other_job_with_it(tmp_path: Path):
+    from autograder.stage import Staged
+    from autograder.worklist import grader_version, lesson_digest
+    from tests.classroom import lesson, notebook
+
+    digest = lesson_digest(lesson.read(NAME, TINY))
+    staged = {name: Staged(notebook({"dot": f"{DOT}  # {name}"})) for name in ("ANA", "BOB", "CY", "DAN")}
+    jobs = [
+        (name, Job(NAME, str(TINY), one, 1, TRIAL, digest, grader_version())) for name, one in staged.items()
+    ]
+    with Dispatcher[str](dispatch.local(2, NAME, str(TINY), TRIAL), dies_on_bob) as dispatcher:
+        found = dict(dispatcher.outcomes(jobs))
+    assert {name for name, graded in found.items() if isinstance(graded, Graded)} == {"ANA", "CY", "DAN"}
+    assert "ended 2 times" in str(found["BOB"])
