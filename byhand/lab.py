@@ -129,13 +129,15 @@ def instructor(arguments: Sequence[str], environment: dict[str, str]) -> str:
 
 
 def release(name: str, folders: Folders) -> None:
-    """Have the lesson released, unless the exchange has just this one."""
+    """Have the lesson released, unless the exchange has just this one or this copy has no sources."""
+    if not (ROOT / "solutions" / name).is_dir():
+        return
     made, there = ROOT / "lessons" / name / f"{name}.ipynb", folders.released(name)
     if there is None or there.read_bytes() != made.read_bytes():
         print(f"Releasing {name} …", flush=True)
         instructor(["release", name], {**os.environ, **folders.variables})
-    if folders.released(name) is None:
-        raise UserError(f"{name} was released, but is not in {folders.exchange}. Next: byhand doctor.")
+        if folders.released(name) is None:
+            raise UserError(f"{name} was released, but is not in {folders.exchange}. Next: byhand doctor.")
 
 
 def fetch(name: str, folders: Folders) -> None:
@@ -144,6 +146,10 @@ def fetch(name: str, folders: Folders) -> None:
         return
     print(f"Fetching {name} to {folders.work} …", flush=True)
     folders.work.mkdir(parents=True, exist_ok=True)
+    if folders.released(name) is None:  # a copy of the course for learners only: nothing to hand in to
+        folders.own(name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "lessons" / name / f"{name}.ipynb", folders.own(name))
+        return
     command = [sys.executable, "-m", "nbgrader", "fetch_assignment", name, "--replace"]
     said = _said(command, {**os.environ, **folders.variables}, folders.work)
     if not folders.own(name).is_file():

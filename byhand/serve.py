@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from byhand.cli import UserError
@@ -48,9 +49,7 @@ def lab(root: Path, page: str, work: Path, variables: dict[str, str], port: int,
     own = work / ".byhand"
     environment, token = surroundings(own, variables), secrets.token_hex(16)
     log = own / "lab.log"
-    for ending in ("SIGTERM", "SIGHUP"):  # a closed terminal must not leave the server behind
-        if hasattr(signal, ending):
-            signal.signal(getattr(signal, ending), signal.default_int_handler)
+    on_ending(signal.default_int_handler)
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
             command(root, page, chosen, browser),
@@ -68,6 +67,7 @@ def lab(root: Path, page: str, work: Path, variables: dict[str, str], port: int,
     except KeyboardInterrupt:
         print("\nStopping JupyterLab …", flush=True)
     finally:
+        on_ending(signal.SIG_IGN)  # a second Ctrl+C must not leave the server behind
         stop(process)
     print(f"JupyterLab has stopped. Your work is in {work}.")
     return 0
@@ -130,6 +130,13 @@ def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path
     raise UserError(
         f"JupyterLab did not answer within {PATIENCE:.0f} s. All it said is in {log}. Next: byhand doctor."
     )
+
+
+def on_ending(action: Any) -> None:
+    """What Ctrl+C, a closed terminal and a polite kill do from now on."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), action)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
