@@ -169,20 +169,21 @@ def run_bank(name: str, exercise: str = "", jobs: int = 2, solutions: Path = SOL
     """Try every known answer of a lesson (or of one exercise), in bank order, `jobs` at a time."""
     lesson = read(name, solutions)
     answers = [answer for answer in bank.read(name, solutions) if exercise in ("", answer.exercise)]
-    _warm(lesson)
+    _warm()
     context = multiprocessing.get_context("fork")
     with context.Pool(jobs, maxtasksperchild=1) as pool:
         work = ((lesson, answer, seed) for seed, answer in enumerate(answers, 1))
         yield from pool.imap(_try, work)
 
 
-def _warm(lesson: Lesson) -> None:
-    """Import once, before forking, what the lesson uses."""
+def _warm() -> None:
+    """Import once, before forking, what lessons use."""
     os.environ.setdefault("MPLBACKEND", "agg")
-    if any("import torch" in cell.source for cell in lesson.cells):
-        import torch
+    import torch
 
-        torch.set_num_threads(1)  # a fork of a multi-threaded torch hangs
+    import byhand.plot  # noqa: F401
+
+    torch.set_num_threads(1)  # a fork of a multi-threaded torch hangs
 
 
 def _try(work: tuple[Lesson, bank.Answer, int]) -> Trial:
