@@ -6,7 +6,7 @@
 Only the standard library and the C library, called through ctypes, so that nothing is compiled.
 Everything here runs inside bubblewrap, in the fork server or its child. Each step that fails raises
 OSError with the step's name: a wall that could not be built must stop the session.
-Order: calls into the C library, fork(), enter() and its steps in the order they are taken, probe().
+Order: calls into the C library, what the fork server does, what its child does, step by step, probe().
 """
 
 from __future__ import annotations

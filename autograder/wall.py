@@ -28,6 +28,8 @@ INSIDE = "/grader"  # where the few modules lie inside the sandbox
 FIRST_USER = 1_900_000_000  # users from here on belong to nobody
 SCRATCH = "/cache"  # what the warm-up writes, read-only afterwards
 
+OLDEST = (5, 14)  # the first Linux that counts processes per user namespace
+
 _counter = itertools.count()
 
 
@@ -189,6 +191,9 @@ def available() -> str | None:
     """None if the sandbox works on this machine, else the sentence that says what would help."""
     if not sys.platform.startswith("linux"):
         return "The sandbox needs Linux. Grade in a Linux virtual machine, in WSL 2 or on a Linux server."
+    release = os.uname().release
+    if tuple(map(int, release.split("-")[0].split(".")[:2])) < OLDEST:
+        return f"The sandbox needs Linux {OLDEST[0]}.{OLDEST[1]} or newer; this machine runs {release}."
     if shutil.which("bwrap") is None:
         return (
             "The sandbox needs bubblewrap, which is not installed. Install it: "

@@ -1,7 +1,6 @@
 """The sandbox at work: what a submission may do, how it ends, machines without a sandbox."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 from autograder import sandbox, wall
 from autograder import session as sessions
 from autograder.sandbox import SandboxError
-from tests.inside.ask import MIB, ask, everything_below, session, settles, worker
+from tests.inside.ask import MIB, as_ordinary_user, ask, everything_below, session, settles, worker
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -193,7 +192,7 @@ def test_a_killed_fork_server_is_said_and_replaced():
 def test_everything_dies_with_the_coordinator():
     program = """
 import sys; sys.path.insert(0, sys.argv[1])
-from tests.inside.ask import ask, worker
+from tests.inside.ask import as_ordinary_user, ask, worker
 own = worker(warm=False).start()
 one = own.submission({})
 ask(one, "import os, time\\nif os.fork() == 0:\\n    os.setsid(); time.sleep(1000)")
@@ -284,7 +283,7 @@ def test_without_the_sandbox_limits_remain_and_nothing_stays():
 def test_an_ordinary_user_can_run_it():
     command = [sys.executable, "-c", (
         "import sys; import os; sys.path.insert(0, sys.argv[1])\n"
-        "from tests.inside.ask import ask, session, worker\n"
+        "from tests.inside.ask import as_ordinary_user, ask, session, worker\n"
         "with worker(warm=False) as own, session(own) as one:\n"
         "    print(os.getuid(), ask(one, 'import os; answer = os.getuid()'))"
     ), str(REPOSITORY)]  # fmt: skip
@@ -294,15 +293,3 @@ def test_an_ordinary_user_can_run_it():
     outside, inside = done.stdout.split() if done.stdout else (done.stderr, "")
     assert outside != "0"
     assert inside == "1000"
-
-
-def as_ordinary_user(command: list[str]) -> list[str]:
-    """Run as a user with no rights, who sees our Python even where it lies below root's closed folder."""
-    base = sys.base_prefix
-    script = (
-        'if [ -O /root ] && [ "${1#/root/}" != "$1" ]; then mkdir -p /run/kept && mount --bind "$1" '
-        '/run/kept && mount -t tmpfs -o mode=755 none /root && mkdir -p "$1" && mount --bind /run/kept "$1"; '
-        "fi; shift; "
-        'exec setpriv --reuid 1234 --regid 1234 --clear-groups --inh-caps=-all "$@"'
-    )
-    return [str(shutil.which("unshare")), "-m", "sh", "-c", script, "sh", base, *command]

@@ -1,6 +1,9 @@
 """The outer wall: what bubblewrap is told to show."""
 
+import subprocess
 import sys
+import tempfile
+import venv
 from pathlib import Path
 
 from autograder import wall
@@ -50,3 +53,25 @@ def test_no_network_and_no_capability_beyond_those_that_build_walls():
     kept = {words[place + 1] for place, word in enumerate(words) if word == "--cap-add"}
     building = {"CAP_SYS_ADMIN", "CAP_SETPCAP", "CAP_NET_ADMIN", "CAP_SETFCAP", "CAP_SETUID", "CAP_SETGID"}
     assert kept <= building
+
+
+def test_an_older_kernel_is_named(monkeypatch):
+    monkeypatch.setattr(wall, "OLDEST", (99, 1))
+    assert "needs Linux 99.1 or newer; this machine runs " in str(wall.available.__wrapped__())
+
+
+def test_an_environment_below_tmp_works():
+    program = """
+import sys; sys.path[:0] = sys.argv[1:]
+from tests.inside.ask import ask, session, worker
+text = "import sys; open('/submission/tmp/x', 'w'); answer = sys.executable"
+with worker(warm=False) as own, session(own) as one, session(own) as two:
+    print(ask(one, text), ask(one, "open('/tmp/planted', 'w')"), ask(two, "import colorsys; answer = 'lazy'"))
+"""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        venv.create(folder, symlinks=False)
+        command = [f"{folder}/bin/python", "-c", program, str(REPOSITORY), *sys.path]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert said.startswith("/tmp/")
+    assert "Read-only file system" in said
+    assert said.endswith("lazy\n")

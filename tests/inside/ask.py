@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import shutil
 import struct
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -59,3 +61,15 @@ def session(of: Worker, files: dict[str, bytes] | None = None, **limits: Any) ->
     finally:
         one.kill()
         one.close()
+
+
+def as_ordinary_user(command: list[str]) -> list[str]:
+    """Run as a user with no rights, who sees our Python even where it lies below root's closed folder."""
+    base = sys.base_prefix
+    script = (
+        'if [ -O /root ] && [ "${1#/root/}" != "$1" ]; then mkdir -p /run/kept && mount --bind "$1" '
+        '/run/kept && mount -t tmpfs -o mode=755 none /root && mkdir -p "$1" && mount --bind /run/kept "$1"; '
+        "fi; shift; "
+        'exec setpriv --reuid 1234 --regid 1234 --clear-groups --inh-caps=-all "$@"'
+    )
+    return [str(shutil.which("unshare")), "-m", "sh", "-c", script, "sh", base, *command]
