@@ -127,8 +127,10 @@ def _tensor(torch: Any, value: torch.Tensor) -> tuple[bytes, ...] | None:
     head = _name(name) + struct.pack("<B", flags) + _shape(tuple(value.shape)) + bytes(order)
     if flags & _META:
         return b"x", head
-    plain_value = value.detach().resolve_conj().resolve_neg().permute(order).contiguous()
-    buffer = plain_value.reshape(-1).view(torch.uint8).numpy().tobytes()
+    plain_value = value.detach().resolve_conj().resolve_neg().permute(order)
+    flat = torch.empty(value.numel(), dtype=value.dtype)
+    flat.view(plain_value.shape).copy_(plain_value)
+    buffer = flat.view(torch.uint8).numpy().tobytes()
     parts: tuple[bytes, ...] = (b"x", head, struct.pack("<Q", len(buffer)), buffer)
     if gradient is not None:
         inner = encode(gradient.detach()) if type(gradient) is torch.Tensor else None

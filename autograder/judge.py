@@ -167,7 +167,8 @@ class Judge:
         ours, theirs = socket.socketpair()
         try:
             main.passing = theirs
-            main.question("snapshot", 0, (self.limits.call_seconds,), "a copy of the notebook's process")
+            wanted = (self.limits.call_seconds, self.limits.message_bytes)
+            main.question("snapshot", 0, wanted, "a copy of the notebook's process")
             return _Test(cell, self.peer(ours, self.limits.call_seconds, self.until), "")
         except (Gone, RemoteError) as problem:
             ours.close()

@@ -30,6 +30,7 @@ from autograder.unwire import Decoder
 from autograder.wire import Handle, Limits
 
 FRAME = 256 << 20
+ENVELOPE = 8192  # bytes of a message beyond the value in it
 TEXT = 1500  # characters of an error's text that are sent
 
 
@@ -98,12 +99,14 @@ class Learner(Peer):
         _alarm(0)
         return outputs, None if error is None else self.error_data(error)
 
-    def snapshot(self, seconds: float) -> None:
+    def snapshot(self, seconds: float, most: int) -> None:
         """Fork a process that keeps this state and answers on the socket that came with the question,
-        giving each answer so many seconds."""
+        giving each answer so many seconds and bytes."""
         assert self.passed is not None
+        state = random.getstate()
         if os.fork() == 0:
-            self.seconds = seconds
+            random.setstate(state)  # Python gives every fork another seed
+            self.seconds, self.limits = seconds, Limits(bytes=most - ENVELOPE)
             _own_process(self, self.passed)
         self.passed.close()
 

@@ -64,6 +64,10 @@ class Peer:
     def error_of(self, data: Any) -> BaseException:
         raise NotImplementedError
 
+    def gradients(self, graph: int, cotangents: list[Any]) -> Any:
+        """What the other side's graph makes of these cotangents."""
+        return self.ask("grad", graph, cotangents)
+
     # Asking.
 
     def ask(self, op: str, target: int | str, arguments: Any = ()) -> Any:

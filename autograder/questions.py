@@ -146,6 +146,9 @@ class JudgePeer(Peer):
         finally:
             self._naming, self._call = outer
 
+    def gradients(self, graph: int, cotangents: list[Any]) -> Any:
+        return self.question("grad", graph, cotangents, "the backward pass")
+
     def end(self, reason: str, late: bool = False) -> NoReturn:
         """Stop talking to this learner's process, for good."""
         self.gone = self.gone or Gone(reason + "." if late else f"{self._call} {reason}.")

@@ -40,7 +40,7 @@ class _Through(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> Any:
         plain = [None if one is None else one.detach() for one in cotangents]
-        found = ctx.kept.peer.ask("grad", ctx.kept.graph, plain)
+        found = ctx.kept.peer.gradients(ctx.kept.graph, plain)
         if type(found) is not list or len(found) != len(ctx.shapes):
             raise WireError("gradients of another number")
         for gradient, (shape, dtype) in zip(found, ctx.shapes, strict=True):

@@ -62,7 +62,8 @@ class Encoder:
     ) -> None:
         self.limits = limits or Limits()
         self.leaves: list[Any] = []  # tensors sent that require a gradient, in order
-        self._export, self._shared, self._lend, self._link = export, shared or {}, lend, link
+        self._export, self._lend, self._link = export, lend, link
+        self._shared = {} if shared is None else shared
         self._parts: list[bytes] = []
         self._size = self._items = self._depth = 0
 
