@@ -13,6 +13,7 @@ import base64
 import html
 import io
 import json
+import os
 import uuid
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -101,6 +102,8 @@ class Exploration:
     def _repr_mimebundle_(
         self, include: Any = None, exclude: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
+        if os.environ.get("BYHAND_GRADING"):  # no one drags there, and a class has many pictures
+            return {"text/plain": self.alt}, {}
         picture = base64.b64encode(self.still()).decode()
         bundle = {"text/html": self.html(picture), "image/png": picture, "text/plain": self.alt}
         return bundle, {"image/png": {"alt": self.alt}}

@@ -125,13 +125,15 @@ def bars(
         raise ValueError(f"values must be as long as each other, got lengths {sorted(sizes)}.")
     n_keys, n_series = sizes.pop(), len(series)
     names = labelled(labels, n_keys, "labels", "bars")
-    drawn = begin(ax, min(9.5, max(4.2, 1.2 + max(0.3 * n_keys * (1 + n_series), room(names)))), 2.9)
-    width = 0.8 / n_series
+    wide = max(0.36 * n_keys * (1 + n_series), room(names)) + (1.4 if n_series > 1 else 0)  # the legend's
+    drawn = begin(ax, min(9.5, max(4.2, 1.2 + wide)), 2.9)
+    width, largest = 0.8 / n_series, max(float(np.max(np.abs(numbers))) for numbers in series.values())
     for number, (name, numbers) in enumerate(series.items()):
         place = np.arange(n_keys) + (number - (n_series - 1) / 2) * width
         container = drawn.bar(place, numbers, width * 0.94, color=colour(number, n_series), label=name)
         if n_keys * n_series <= NUMBERS_UP_TO:
-            drawn.bar_label(container, fmt=short, fontsize="small", padding=2)
+            shown = [short(number) if abs(number) * 500 > largest else f"{number:.2f}" for number in numbers]
+            drawn.bar_label(container, labels=shown, fontsize="small", padding=2)
     drawn.axhline(0, color="black", linewidth=0.8)
     drawn.margins(y=0.15)
     drawn.grid(axis="y", alpha=0.25)
@@ -253,11 +255,11 @@ def _axes(ax: Axes, grid: np.ndarray[Any, Any], rows: list[str] | None, columns:
     ticks(ax, "y", grid.shape[0], rows)
     ticks(ax, "x", grid.shape[1], columns)
     ax.spines[:].set_visible(False)
+    n_rows, n_columns = grid.shape
     if max(grid.shape) <= 20:
-        ax.set_xticks(np.arange(grid.shape[1] + 1) - 0.5, minor=True)
-        ax.set_yticks(np.arange(grid.shape[0] + 1) - 0.5, minor=True)
-        ax.grid(which="minor", color="white", linewidth=1)
-        ax.tick_params(which="minor", length=0)
+        ax.vlines(np.arange(1, n_columns) - 0.5, -0.5, n_rows - 0.5, color="white", linewidth=1)
+        ax.hlines(np.arange(1, n_rows) - 0.5, -0.5, n_columns - 0.5, color="white", linewidth=1)
+    ax.set(xlim=(-0.5, n_columns - 0.5), ylim=(n_rows - 0.5, -0.5))
 
 
 def _dots(ax: Axes, dots: np.ndarray[Any, Any], share: np.ndarray[Any, Any]) -> None:

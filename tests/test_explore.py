@@ -96,6 +96,25 @@ def test_a_label_cannot_end_the_script() -> None:
     assert json.loads(found[1])["labels"] == LABELS
 
 
+def test_while_a_class_is_graded_it_is_words_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BYHAND_GRADING", "1")
+    assert set(bundle()[0]) == {"text/plain"}
+
+
+def exported(tmp_path: Path) -> str:
+    """A notebook whose one output is the figure, as nbconvert's page; addresses of its own left out."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    data, metadata = bundle()
+    output = nbformat.v4.new_output("display_data", data=data, metadata=metadata)
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("plot.explore(keys)", outputs=[output])]
+    )
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    return re.sub(r'<script[^>]+src="https?:[^"]*"[^>]*></script>', "", page)
+
+
 WRONG = {
     "columns": ({"keys": [[1, 2, 3]]}, "keys has 3 columns"),
     "values": ({"keys": KEYS, "values": [[1, 2]]}, "values has 1 rows, but there are 4 keys"),
@@ -245,6 +264,19 @@ def test_without_scripts_the_still_picture_shows(browser: Any, tmp_path: Path) -
     assert page.locator(".byhand-explore > img").is_visible()
     assert page.locator(".byhand-explore *:visible").count() == 1
     context.close()
+
+
+@pytest.mark.browser
+def test_it_is_live_in_a_page_made_by_nbconvert(browser: Any, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(exported(tmp_path), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.goto(file.as_uri(), wait_until="commit")
+    page.wait_for_selector(".byhand-explore.on")
+    before = shown(page)[2]
+    page.locator("input[type=range]").fill("-1")
+    assert not np.allclose(shown(page)[2], before, atol=1e-2)
+    page.close()
 
 
 @pytest.mark.browser

@@ -202,3 +202,10 @@ def test_lines_of_a_caption_break_between_words_and_chinese_letters() -> None:
     assert figure.wrap("one two three", 8) == "one two\nthree"
     assert figure.wrap("每一行之和", 6) == "每一行\n之和"
     assert all(len(line) <= 20 for line in figure.wrap("word " * 30, 20).splitlines())
+
+
+def test_a_bar_too_small_to_see_is_not_written_with_an_exponent() -> None:
+    shown = texts(plot.bars([0.9, 3e-7]))
+    assert "0.00" in shown
+    assert not any("e-" in text for text in shown)
+    assert "3e-07" in texts(plot.bars([3e-7, 2e-7]))
