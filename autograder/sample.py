@@ -7,8 +7,9 @@ What each must get comes from the bank, never from a run. Order of this file: me
 
 from __future__ import annotations
 
+import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,9 @@ NAMES = """
 """
 ESSAY = b"Attention is all you need, they say. I could not open the notebook, so here is an essay.\n"
 BY_HAND = "The weights would change with the scores, and the output with the weights."
+
+
+Ways = Mapping[str, list[Answer]]  # exercise -> its known answers
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,21 @@ def _reference(lesson: Lesson, exercise: str) -> Answer:
     return Answer("right", exercise, "the reference", source)
 
 
+def _chosen(lesson: Lesson, right: Ways, number: int, broken: Collection[str]) -> dict[str, str]:
+    """A right answer for every exercise that is not broken, none of which calls a broken one."""
+    chosen = {}
+    for exercise in right.keys() - broken:
+        ways = [*right[exercise], _reference(lesson, exercise)]
+        alone = [way for way in ways if not _names(way.source) & set(broken)] or ways
+        chosen[exercise] = alone[number % max(1, len(alone) - 1)].source
+    return chosen
+
+
+def _names(source: str) -> set[str]:
+    """Names a piece of code uses, whatever they mean there."""
+    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+
+
 def _points(lesson: Lesson, earned: Sequence[str], texts: bool = False) -> dict[str, float | None]:
     """Full points for `earned`, 0 for the rest; hand-graded texts wait for a person, if there are any."""
     written = {cell.grade_id for cell in lesson.of_kind("written")} if texts else set()
@@ -90,41 +109,33 @@ def _texts(lesson: Lesson) -> dict[str, str]:
     return {cell.grade_id: BY_HAND for cell in lesson.of_kind("written")}
 
 
-def _right(name: str, lesson: Lesson, right: dict[str, list[Answer]], way: int) -> Member:
-    chosen = {exercise: ways[way % len(ways)].source for exercise, ways in right.items()}
-    return Member(
-        name,
-        f"right, in way {way + 1}",
-        _points(lesson, list(right), texts=True),
-        {**chosen, **_texts(lesson)},
-    )
+def _right(name: str, lesson: Lesson, right: Ways, way: int) -> Member:
+    did, points = f"right, in way {way + 1}", _points(lesson, list(right), texts=True)
+    return Member(name, did, points, {**_chosen(lesson, right, way, ()), **_texts(lesson)})
 
 
-def _wrong(
-    name: str, lesson: Lesson, right: dict[str, list[Answer]], wrong: dict[str, list[Answer]], number: int
-) -> Member:
+def _wrong(name: str, lesson: Lesson, right: Ways, wrong: Ways, number: int) -> Member:
     """Right but for one mistake, and a second one in another exercise where the lesson has many."""
     exercises = [exercise for exercise in wrong if wrong[exercise]]
     picks = {number % len(exercises)}
     if len(exercises) > 4:
         picks.add((number + len(exercises) // 2) % len(exercises))
     mistakes = [wrong[exercises[pick]][number % len(wrong[exercises[pick]])] for pick in sorted(picks)]
-    chosen = {exercise: ways[number % len(ways)].source for exercise, ways in right.items()}
-    chosen |= {mistake.exercise: mistake.source for mistake in mistakes}
-    earned = [exercise for exercise in right if exercise not in {mistake.exercise for mistake in mistakes}]
+    broken = {mistake.exercise: mistake.source for mistake in mistakes}
+    earned = [exercise for exercise in right if exercise not in broken]
     did = "; ".join(f"{mistake.exercise}: {mistake.name}" for mistake in mistakes)
-    return Member(name, did, _points(lesson, earned, texts=True), {**chosen, **_texts(lesson)})
+    answers = {**_chosen(lesson, right, number, broken), **broken, **_texts(lesson)}
+    return Member(name, did, _points(lesson, earned, texts=True), answers)
 
 
-def _half(name: str, lesson: Lesson, right: dict[str, list[Answer]], done: list[str]) -> Member:
-    chosen = {exercise: right[exercise][0].source for exercise in done}
-    return Member(name, "did every other exercise", _points(lesson, done), chosen)
+def _half(name: str, lesson: Lesson, right: Ways, done: list[str]) -> Member:
+    answers = _chosen(lesson, right, 0, right.keys() - set(done))
+    return Member(name, "did every other exercise", _points(lesson, done), answers)
 
 
-def _endless(name: str, lesson: Lesson, right: dict[str, list[Answer]], exercise: str) -> Member:
-    rest = {other: ways[0].source for other, ways in right.items() if other != exercise}
-    stub = _reference(lesson, exercise).source
-    before, _, after = stub.partition("### BEGIN SOLUTION")
+def _endless(name: str, lesson: Lesson, right: Ways, exercise: str) -> Member:
+    answers = _chosen(lesson, right, 0, [exercise])
+    before, _, after = _reference(lesson, exercise).source.partition("### BEGIN SOLUTION")
     loop = f"{before}while True:\n        pass\n{after.partition('### END SOLUTION')[2]}"
     did = f"an endless loop in {exercise}"
-    return Member(name, did, _points(lesson, list(rest)), {**rest, exercise: loop})
+    return Member(name, did, _points(lesson, list(answers)), {**answers, exercise: loop})

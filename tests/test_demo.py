@@ -49,6 +49,16 @@ def test_the_class_is_the_same_each_time(tiny: lesson.Lesson, members: list[samp
     assert sample.members(tiny, TINY) == members
 
 
+def test_right_answers_chosen_beside_a_mistake_do_not_call_it(tiny: lesson.Lesson) -> None:
+    """Else the mistake would cost a second exercise, and the expected points would be wrong."""
+    calling = bank.Answer(
+        "right", "share", "calls dot", "def share(scores):\n    return dot(scores, scores)\n"
+    )
+    right = {"dot": [], "share": [calling]}
+    assert sample._chosen(tiny, right, 0, ())["share"] == calling.source
+    assert "total_of_scores" in sample._chosen(tiny, right, 0, ["dot"])["share"]  # the reference instead
+
+
 def test_a_class_takes_the_whole_loop_and_gets_what_it_deserves(
     tiny: lesson.Lesson, members: list[sample.Member], tmp_path: Path
 ) -> None:
