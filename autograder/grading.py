@@ -26,7 +26,7 @@ from autograder.course import Course
 from autograder.dispatch import Dispatcher
 from autograder.gradebook import LONGEST_NAME, Book, Row
 from autograder.job import Graded, Job, Settings, composed, grader_failed, take
-from autograder.lesson import Lesson
+from autograder.lesson import Lesson, LessonError
 from autograder.released import released
 from autograder.stage import Staged, stage
 from autograder.verdict import Report, Verdict
@@ -35,6 +35,7 @@ from autograder.worklist import Done, Worklist, grader_version, key_of, lesson_d
 BATCH = 50  # submissions in one transaction
 BATCH_SECONDS = 2.0  # but nobody's result waits longer than this for it
 CHUNK = 50  # students looked at together
+HOPELESS = 6  # submissions in a row that the grader itself failed on
 State = Literal["graded", "saved", "unchanged", "again", "refused"]
 
 
@@ -75,18 +76,30 @@ class Grading:
     force: bool = False
     _batch: list[tuple[Row, Done, Outcome]] = field(default_factory=list)
     _batch_since: float = 0.0
+    _failures: int = 0
     _twins: dict[str, list[Plan]] = field(default_factory=dict)
 
     def run(self, students: Iterable[str], dispatcher: Dispatcher[Plan]) -> None:
         """Grade these students; `report` hears of each one once it is in the gradebook."""
         for plan, graded in dispatcher.outcomes(self._jobs(students)):
             if isinstance(graded, str):
-                failed = grader_failed(self.lesson, 0, graded)
-                graded = self._composed(plan, failed)
+                graded = self._composed(plan, grader_failed(self.lesson, 0, graded))
             self._keep(plan, graded)
             for twin in [plan, *self._twins.pop(plan.key, [])]:
                 self._take_in(twin, graded, "graded")
+            self._despair(graded.report)
         self._flush()
+
+    def _despair(self, report: Report) -> None:
+        """End a run in which nothing works: each failure may take minutes. Raises LessonError."""
+        owed = unsettled(report)
+        self._failures = self._failures + 1 if len(owed) == len(report.verdicts) and owed else 0
+        if self._failures == HOPELESS:
+            self._flush()
+            raise LessonError(
+                f"the grader failed {HOPELESS} times in a row, so it stopped: {owed[0].message}\n"
+                "  Nobody lost points by this. Next: mend the cause, then give the same command again."
+            )
 
     def plan(self, students: Sequence[str]) -> Iterator[tuple[Plan, bool]]:
         """For each student the plan, and whether it is done already. Writes nothing."""

@@ -201,6 +201,18 @@ def test_the_graders_fault_costs_no_points_and_is_graded_again(
     assert points(course, "bob") == (2.0, 0.0, 0.0)
 
 
+def test_a_grader_that_fails_for_everyone_stops(course: Course, monkeypatch: pytest.MonkeyPatch):
+    for number in range(9):
+        hand_in(course, f"s{number}", dot=f"{DOT}  # {number}")
+    with monkeypatch.context() as broken:
+        broken.setattr("autograder.job._grade", fails("no sandbox"))
+        with pytest.raises(LessonError, match="6 times in a row.*no sandbox"):
+            run(course)
+    assert len(rows(course)) == 6
+    assert run(course) == 0
+    assert len(rows(course)) == 9
+
+
 def fails(reason: str) -> Any:
     def grade_badly(*_: object) -> None:
         raise RuntimeError(reason)
