@@ -97,7 +97,7 @@ def lesson_named(typed: str, lessons: Sequence[str], folder: Path | None = None)
             f"there is no lesson in {ROOT / 'lessons'}. Next: get the whole repository, or run make lessons."
         )
     if not typed:
-        left = [lesson.name for lesson in progress.read(folder or ROOT / "work") if lesson.next]
+        left = [lesson.name for lesson in progress.read(folder) if lesson.next]
         return next((name for name in left if name in lessons), lessons[0])
     word = Path(typed.removesuffix(".ipynb")).name
     number = re.fullmatch(r"0*(\d+)", word)
