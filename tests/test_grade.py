@@ -206,7 +206,7 @@ def test_a_grader_that_fails_for_everyone_stops(course: Course, monkeypatch: pyt
         hand_in(course, f"s{number}", dot=f"{DOT}  # {number}")
     with monkeypatch.context() as broken:
         broken.setattr("autograder.job._grade", fails("no sandbox"))
-        with pytest.raises(LessonError, match="6 times in a row.*no sandbox"):
+        with pytest.raises(LessonError, match=r"6 times in a row.*no sandbox"):
             run(course)
     assert len(rows(course)) == 6
     assert run(course) == 0
