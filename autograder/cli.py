@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except lesson.LessonError as error:
         print(f"autograder: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a folder that may not be written
+        print(f"autograder: {error.strerror or error}: {error.filename or 'no file named'}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("autograder: stopped; what was finished is kept.", file=sys.stderr)
         return 2

@@ -126,3 +126,14 @@ def test_a_misspelt_lesson_is_one_sentence_with_a_suggestion(capsys: pytest.Capt
 def test_a_misspelt_command_is_one_sentence_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["relaese"]) == 2
     assert "no command is called relaese. Did you mean release?" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AUTOGRADER_COURSE", str(tmp_path / "file" / "course"))
+    assert cli.main(["environment"]) == 2
+    error = capsys.readouterr().err
+    assert "the course folder cannot be made" in error
+    assert "AUTOGRADER_COURSE" in error
