@@ -9,10 +9,12 @@ sandbox. Whatever happens, `run` answers: what goes wrong on our side is a repor
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -64,9 +66,20 @@ class Graded:
 
 def prepare(name: str, solutions: str, settings: Settings) -> None:
     """Load in a new worker what every job needs, before the first one waits for it."""
+    warming = threading.Thread(target=_warm_judges) if settings.grader == "engine" else None
+    if warming:
+        warming.start()
+        _worker(settings.sandbox)  # in this thread: the sandbox ends with the thread that began it
     _materials(name, solutions)
-    if settings.grader == "engine":
-        _worker(settings.sandbox)
+    if warming:
+        warming.join()
+
+
+def _warm_judges() -> None:
+    from autograder import engine
+
+    with suppress(Exception):  # the first job meets the same error, and reports it
+        engine.start()
 
 
 def run(job: Job) -> Graded:
