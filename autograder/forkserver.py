@@ -20,6 +20,7 @@ import resource
 import select
 import shutil
 import signal
+import site
 import socket
 import struct
 import sys
@@ -80,13 +81,6 @@ def child(
         code = 0
     finally:
         os._exit(code)
-
-
-def own_memory(link: socket.socket) -> None:
-    """A stand-in for the learner process that only tells how many bytes are its own; for measuring."""
-    with open("/proc/self/smaps_rollup") as lines:
-        private = [int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_")]
-    link.sendall(str(sum(private)).encode())
 
 
 def lay_out(files: int) -> None:
@@ -281,6 +275,8 @@ def main(
         isolate.become(uid)
     if scratch:
         sys.path.append(scratch)
+    site.sethelper()  # builtins that Python's start without site left out
+    site.setquit()
     module, _, function = serve.partition(":")
     learner = importlib.import_module(module)
     if warm:

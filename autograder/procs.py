@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import time
 
 from autograder import isolate
@@ -67,6 +68,13 @@ def _share(pid: int) -> int:
         if shares:
             return sum(map(int, shares)) * 1024
     return isolate.own_memory(pid)
+
+
+def tell_own_memory(link: socket.socket) -> None:
+    """A stand-in for the learner process that only tells how many bytes are its own; for measuring."""
+    with open("/proc/self/smaps_rollup") as lines:
+        private = [int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_")]
+    link.sendall(str(sum(private)).encode())
 
 
 def adopt_orphans() -> None:

@@ -190,7 +190,7 @@ def main() -> int:
     print(f"The sandbox works here, started by {user}.")
     if not seccomp.supported():
         print("  The filter of system calls does not know this processor; all other walls stand.")
-    with Worker(serve="autograder.forkserver:own_memory") as worker:
+    with Worker(serve="autograder.procs:tell_own_memory") as worker:
         print("\n".join(_measure(worker, 50)))
     return 0
 

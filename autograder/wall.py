@@ -30,6 +30,16 @@ SCRATCH = "/cache"  # what the warm-up writes, read-only afterwards
 
 OLDEST = (5, 14)  # the first Linux that counts processes per user namespace
 
+SYSTEM = (
+    "/bin", "/lib", "/lib32", "/lib64", "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib",
+    "/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/fontconfig", "/usr/share/zoneinfo",
+    "/nix/store", "/etc/ld.so.cache", "/etc/fonts", "/etc/alternatives", "/etc/localtime",
+)  # fmt: skip
+DEVICE_LINKS = {
+    "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx",
+}  # fmt: skip
+
 _counter = itertools.count()
 
 
@@ -57,20 +67,15 @@ def _interpreter() -> str:
 
 def _system_view() -> list[str]:
     """bubblewrap's arguments for the system's libraries, programs, fonts and a bare /dev."""
-    arguments = _folders(["/dev/null", "/dev/pts/0", "/dev/shm/0", "/etc/fonts", "/usr/local/share/fonts"])
-    for path in ("/bin", "/lib", "/lib32", "/lib64", "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64"):
-        if os.path.islink(path):
+    arguments = _folders([*SYSTEM, "/dev/pts/0", "/dev/shm/0"])
+    for path in SYSTEM:
+        if os.path.islink(path) and path.count("/") == 1:
             arguments += ["--symlink", os.readlink(path), path]
         else:
             arguments += ["--ro-bind-try", path, path]
-    for path in ("/usr/local/lib", "/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/zoneinfo",
-                 "/nix/store", "/etc/ld.so.cache", "/etc/fonts", "/etc/alternatives",
-                 "/etc/localtime"):  # fmt: skip
-        arguments += ["--ro-bind-try", path, path]
     for name in ("null", "full", "random", "urandom"):  # no /dev/zero: mapped shared, it is uncounted memory
         arguments += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
-    for name, target in (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("ptmx", "pts/ptmx"),
-                         ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")):  # fmt: skip
+    for name, target in DEVICE_LINKS.items():
         arguments += ["--symlink", target, f"/dev/{name}"]
     return [*arguments, "--proc", "/proc"]
 

@@ -6,7 +6,11 @@ import tempfile
 import venv
 from pathlib import Path
 
-from autograder import wall
+import pytest
+
+from autograder import sandbox, wall
+from autograder.sandbox import SandboxError
+from tests.inside.ask import worker
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -75,3 +79,28 @@ with worker(warm=False) as own, session(own) as one, session(own) as two:
     assert said.startswith("/tmp/")
     assert "Read-only file system" in said
     assert said.endswith("lazy\n")
+
+
+def test_without_bubblewrap_the_package_is_named(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    wall.available.cache_clear()
+    try:
+        with pytest.raises(SandboxError, match=r"apt install bubblewrap.*Nothing was graded"):
+            worker().start()
+    finally:
+        wall.available.cache_clear()
+
+
+def test_where_namespaces_are_forbidden_the_setting_is_named(monkeypatch, tmp_path):
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    wall.available.cache_clear()
+    try:
+        said = sandbox.available()
+    finally:
+        wall.available.cache_clear()
+    assert said is not None
+    assert "No permissions to create new namespace" in said
+    assert "unconfined" in said or "sysctl" in said

@@ -4,6 +4,10 @@ import os
 import subprocess
 import sys
 
+from matplotlib.font_manager import findSystemFonts
+
+from tests.inside.ask import ask, session, worker
+
 PROGRAM = """
 import os, tempfile
 os.environ.update(MPLCONFIGDIR=tempfile.mkdtemp(), OMP_NUM_THREADS="1")
@@ -29,3 +33,11 @@ def test_a_fork_of_the_warm_process_computes_and_finds_its_memory_unchanged():
     )  # fmt: skip
     threads, frozen, status = done.stdout.split()
     assert (threads, frozen, status) == ("1", "True", "0")
+
+
+def test_the_fonts_of_the_machine_are_known_inside():
+    outside = [path for path in findSystemFonts() if path.startswith("/usr/share/fonts/")]
+    text = "from matplotlib.font_manager import fontManager as m; answer = [font.fname for font in m.ttflist]"
+    with worker() as own, session(own) as one:
+        inside = ask(one, text)
+    assert {path for path in outside if path.endswith(".ttf")} <= set(inside)
