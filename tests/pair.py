@@ -1,16 +1,18 @@
 """A learner's process and a judge for tests: plain forks and a socket pair, no sandbox.
 
 with learner("def f(x): return x") as names:  names["f"](1) runs over there
-judged(solution("softmax", text), test("softmax", text))  a whole submission
+judged(solution("softmax", text), check_of("softmax", text))  a whole submission
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ import numpy as np  # noqa: F401 - loaded before the fork, as in the sandbox
 import torch
 
 from autograder import learner as learner_side
+from autograder import shell
 from autograder.channel import Channel
 from autograder.judge import Judge, Judged
 from autograder.lesson import Cell
@@ -51,15 +54,11 @@ def process() -> Iterator[socket.socket]:
     """A learner's process, as a socket to it; gone afterwards with all it forked."""
     warm()
     ours, theirs = socket.socketpair()
+    folder = tempfile.mkdtemp()
     pid = os.fork()
     if pid == 0:
-        os.setsid()
-        from autograder import shell
-
-        sys.stdout, sys.stderr = shell._Stream("stdout"), shell._Stream("stderr")  # type: ignore[assignment]
-        ours.close()
         with contextlib.suppress(BaseException):
-            learner_side.serve(theirs)
+            _inside(theirs, folder)
         os._exit(0)
     theirs.close()
     try:
@@ -69,6 +68,20 @@ def process() -> Iterator[socket.socket]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+        shutil.rmtree(folder)
+
+
+def _inside(sock: socket.socket, folder: str) -> None:
+    """What the fork server does in a child, short of the walls: nothing of ours stays open."""
+    os.setsid()
+    os.chdir(folder)
+    os.dup2(sock.detach(), 3)
+    os.closerange(4, 4096)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    sys.stdout, sys.stderr = shell._Stream("stdout"), shell._Stream("stderr")  # type: ignore[assignment]
+    learner_side.serve(socket.socket(fileno=3))
 
 
 def peer_of(sock: socket.socket, limits: Limits) -> JudgePeer:
@@ -106,11 +119,8 @@ def solution(name: str, text: str) -> Cell:
     return Cell("solution", text, name)
 
 
-def test(name: str, text: str, points: float = 1.0) -> Cell:
+def check_of(name: str, text: str, points: float = 1.0) -> Cell:
     return Cell("test", text, f"test_{name}", points)
-
-
-test.__test__ = False  # type: ignore[attr-defined]
 
 
 def judged(*cells: Cell, limits: Limits | None = None, seed: int = 1) -> Judged:
