@@ -22,7 +22,6 @@ import shutil
 import signal
 import site
 import socket
-import struct
 import sys
 import tempfile
 import time
@@ -60,7 +59,7 @@ def child(
             os.chdir(job["folder"])
         os.environ["HOME"] = os.getcwd()
         os.environ["TMPDIR"] = tempfile.tempdir = isolate.TEMPORARY if walls else os.getcwd()
-        lay_out(files)
+        isolate.lay_out(files)
         nothing = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):
             os.dup2(nothing, standard)
@@ -83,21 +82,6 @@ def child(
         os._exit(code)
 
 
-def lay_out(files: int) -> None:
-    """Write the submission's files below the current folder. files: see sandbox.pack."""
-    with open(files, "rb", closefd=False) as source:
-        source.seek(0)
-        (length,) = struct.unpack("<Q", source.read(8))
-        for name, size in json.loads(source.read(length)):
-            if os.path.dirname(name):
-                os.makedirs(os.path.dirname(name), exist_ok=True)
-            with open(name, "wb") as target:
-                while size:
-                    piece = source.read(min(size, 1 << 20))
-                    target.write(piece)
-                    size -= len(piece)
-
-
 @dataclass
 class Session:
     """A running child as the server sees it."""
@@ -107,8 +91,9 @@ class Session:
     setup: int  # what the child says if its walls could not be built
     most: int  # bytes of memory, all its processes together
     deadline: float
+    cpu: float  # seconds
     base: int  # bytes that the child inherited and did not ask for
-    watch: int = -1  # pidfd: readable once the child has ended
+    watch: int  # pidfd: readable once the child has ended
     peak: int = 0
     why: str = ""
     folder: str = ""
@@ -169,8 +154,15 @@ class Session:
             shutil.rmtree(self.folder, ignore_errors=True)
         trouble = self.built()
         code = os.waitstatus_to_exitcode(status)
-        why = "setup" if trouble else self.why or ("signal" if code < 0 else "exit")
         seconds = round(usage.ru_utime + usage.ru_stime, 6)
+        why = "setup" if trouble else self.why or ("signal" if code < 0 else "exit")
+        if (
+            why == "signal" and code == -signal.SIGKILL and seconds > 0.9 * self.cpu
+        ):  # the kernel counts by ticks
+            why = "time"
+        elif why == "signal" and code == -signal.SIGKILL and not self.folder:
+            # Nothing inside can kill the first process of its namespace.
+            why, trouble = "server", "it was killed from outside, perhaps because the machine lacks memory"
         send(self.channel, {
             "ended": why, "code": code, "peak": self.peak, "cpu_seconds": seconds, "trouble": trouble,
         })  # fmt: skip
@@ -211,8 +203,10 @@ class Server:
             return
         limits = job["limits"]
         deadline = time.monotonic() + limits["submission_seconds"]
-        session = Session(pid, channel, heard, limits["memory_bytes"], deadline, isolate.own_memory("self"))
-        session.watch, session.folder = os.pidfd_open(pid), job.get("folder", "")
+        session = Session(
+            pid, channel, heard, limits["memory_bytes"], deadline, limits["cpu_seconds"],
+            isolate.own_memory("self"), os.pidfd_open(pid), folder=job.get("folder", ""),
+        )  # fmt: skip
         self.sessions[pid] = session
 
     def reap(self) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import json
 import os
 import resource
 import socket
@@ -115,6 +116,21 @@ def _loopback_up() -> None:
     set_flags, up_and_running = 0x8914, 0x41
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, set_flags, struct.pack("16sh14x", b"lo", up_and_running))
+
+
+def lay_out(files: int) -> None:
+    """Write the submission's files below the current folder. files: see sandbox.pack."""
+    with open(files, "rb", closefd=False) as source:
+        source.seek(0)
+        (length,) = struct.unpack("<Q", source.read(8))
+        for name, size in json.loads(source.read(length)):
+            if os.path.dirname(name):
+                os.makedirs(os.path.dirname(name), exist_ok=True)
+            with open(name, "wb") as target:
+                while size:
+                    piece = source.read(min(size, 1 << 20))
+                    target.write(piece)
+                    size -= len(piece)
 
 
 def leave_user() -> None:

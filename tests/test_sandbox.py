@@ -192,6 +192,17 @@ def test_a_killed_fork_server_is_said_and_replaced():
         assert own.starts == 2
 
 
+def test_a_submission_killed_from_outside_is_no_fault_of_its_own(bare):
+    before = everything_below(bare)
+    with session(bare) as one:
+        assert ask(one, "answer = 1") == 1
+        (first,) = everything_below(bare) - before
+        os.kill(first, signal.SIGKILL)
+        ending = one.wait(10)
+    assert (ending.why, ending.code) == ("server", -signal.SIGKILL)
+    assert "killed from outside" in ending.trouble
+
+
 def test_everything_dies_with_the_coordinator():
     program = """
 import sys; sys.path.insert(0, sys.argv[1])
