@@ -2,14 +2,53 @@
 
 They are built on torch's own functions, so they give no exercise away, and a mistake in an earlier
 answer of yours does not spoil a later one. To use your own instead, write `softmax = my_softmax`.
+What is built on torch's layers is in modules of its own, loaded when it is first asked for.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from byhand._attention import (
+        MultiHeadAttention,
+        attention,
+        causal_mask,
+        merge_heads,
+        padding_mask,
+        split_heads,
+    )
+
+__all__ = [
+    "MultiHeadAttention",
+    "attention",
+    "causal_mask",
+    "masked_softmax",
+    "merge_heads",
+    "padding_mask",
+    "softmax",
+    "split_heads",
+]
+_HOME = dict.fromkeys(
+    ["MultiHeadAttention", "attention", "causal_mask", "merge_heads", "padding_mask", "split_heads"],
+    "byhand._attention",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"blocks has no {name!r}. It has: {', '.join(__all__)}.")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
 
 
 def softmax(scores: NDArray[Any], axis: int = -1) -> NDArray[Any]:
@@ -28,3 +67,16 @@ def softmax(scores: NDArray[Any], axis: int = -1) -> NDArray[Any]:
     nothing = torch.isneginf(tensor).all(dim=axis, keepdim=True)
     result: NDArray[Any] = weights.masked_fill(nothing, 0.0).numpy()
     return result
+
+
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Weights over the last axis that sum to 1 where mask is True; all weights are 0 where nothing is.
+
+    scores: floats; mask: bool, broadcasts to scores' shape and never enlarges it.
+    """
+    import torch
+
+    allowed = mask.expand(scores.shape)
+    nothing = ~allowed.any(dim=-1, keepdim=True)
+    safe = scores.masked_fill(~allowed, float("-inf")).masked_fill(nothing, 0.0)
+    return torch.softmax(safe, dim=-1).masked_fill(~allowed, 0.0)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from byhand import blocks
 
@@ -52,3 +56,120 @@ def test_softmax_leaves_its_input_alone_and_takes_any_view() -> None:
 def test_softmax_refuses_integers_with_the_remedy() -> None:
     with pytest.raises(TypeError, match="got dtype int64; write 1"):
         blocks.softmax(np.array([1, 2]))
+
+
+def test_blocks_loads_torch_only_when_asked() -> None:
+    look = "import sys; from byhand import blocks; assert 'torch' not in sys.modules; blocks.attention"
+    subprocess.run([sys.executable, "-c", f"{look}; assert 'torch' in sys.modules"], check=True)
+
+
+def test_an_unknown_block_is_named_with_those_there_are() -> None:
+    with pytest.raises(AttributeError, match=r"no 'atention'. It has: .*attention"):
+        _ = blocks.atention
+    assert {"MultiHeadAttention", "softmax"} <= set(dir(blocks))
+
+
+def test_padding_mask_marks_real_tokens() -> None:
+    mask = blocks.padding_mask(torch.tensor([2, 1]), 3)
+    assert mask.tolist() == [[True, True, False], [True, False, False]]
+    with pytest.raises(ValueError, match="up to 4, but max_len is 3"):
+        blocks.padding_mask(torch.tensor([1, 4]), 3)
+
+
+def test_causal_mask_is_aligned_at_the_end() -> None:
+    assert blocks.causal_mask(2, 3).tolist() == [[True, True, False], [True, True, True]]
+    with pytest.raises(ValueError, match="n_keys is 2, but n_queries is 3"):
+        blocks.causal_mask(3, 2)
+
+
+def _attention_slowly(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """One query after another, q (T, D), as plain Python."""
+    rows = []
+    for one, may in zip(q, mask, strict=True):
+        scores = [float(one @ key) / len(one) ** 0.5 for key in k]
+        weights = slow_softmax([s if ok else -math.inf for s, ok in zip(scores, may, strict=True)])
+        rows.append(sum(w * value for w, value in zip(weights, v, strict=True)))
+    return torch.stack(rows)
+
+
+def test_attention_equals_the_slow_one_with_and_without_heads() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (
+        torch.randn(2, 3, n, d, generator=generator, dtype=torch.float64) for n, d in [(4, 5), (6, 5), (6, 2)]
+    )
+    mask = torch.rand(2, 1, 4, 6, generator=generator) > 0.4
+    mask[0, 0, 1] = False
+    output, weights = blocks.attention(q, k, v, mask)
+    for b in range(2):
+        for h in range(3):
+            want = _attention_slowly(q[b, h], k[b, h], v[b, h], mask[b, 0])
+            assert torch.allclose(output[b, h], want, atol=1e-12)
+            assert torch.allclose(
+                blocks.attention(q[b, h], k[b, h], v[b, h], mask[b, 0])[0], want, atol=1e-12
+            )
+    assert torch.allclose(weights @ v, output)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_attention_to_nothing_is_zero_with_finite_gradients(dtype: torch.dtype) -> None:
+    q, k, v = (torch.ones(2, 3, dtype=dtype, requires_grad=True) for _ in range(3))
+    output, weights = blocks.attention(q, k, v, torch.tensor([[False, False], [True, False]]))
+    assert output.dtype == weights.dtype == dtype
+    assert weights.tolist() == [[0, 0], [1, 0]]
+    assert output.tolist() == [[0, 0, 0], [1, 1, 1]]
+    (output.sum() + weights.sum()).backward()
+    assert all(part.grad is not None and part.grad.isfinite().all() for part in (q, k, v))
+
+
+@pytest.mark.parametrize(
+    ("q", "k", "v", "mask"),
+    [
+        ((2, 3), (4, 1), (4, 5), None),
+        ((2, 3), (1, 3), (4, 5), None),
+        ((2, 2, 3), (1, 4, 3), (1, 4, 5), None),
+        ((2, 3), (4, 3), (4, 5), (3, 4)),
+        ((2, 3), (4, 3), (4, 5), (6, 2, 4)),
+    ],
+)
+def test_attention_refuses_sizes_that_do_not_fit(
+    q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...], mask: tuple[int, ...] | None
+) -> None:
+    with pytest.raises(ValueError, match=r"do not fit|values|does not broadcast"):
+        blocks.attention(*map(torch.ones, (q, k, v)), None if mask is None else torch.ones(mask) > 0)
+
+
+def test_heads_are_blocks_of_features_and_merge_again() -> None:
+    x = torch.arange(16.0).reshape(1, 2, 8)
+    heads = blocks.split_heads(x, 4)
+    assert heads.shape == (1, 4, 2, 2)
+    assert heads[0, 1].tolist() == [[2, 3], [10, 11]]
+    assert torch.equal(blocks.merge_heads(heads), x)
+    with pytest.raises(ValueError, match="8 features, not divisible by n_heads = 3"):
+        blocks.split_heads(x, 3)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_layer_equals_torchs_given_its_weights(bias: bool) -> None:
+    theirs = nn.MultiheadAttention(6, 3, bias=bias, batch_first=True)
+    ours = blocks.MultiHeadAttention(6, 3, bias)
+    names = ["q_proj", "k_proj", "v_proj"]
+    state = dict(zip([f"{n}.weight" for n in names], theirs.in_proj_weight.chunk(3), strict=True))
+    state["out_proj.weight"] = theirs.out_proj.weight
+    if bias:
+        state |= dict(zip([f"{n}.bias" for n in names], torch.randn(18).chunk(3), strict=True))
+        state["out_proj.bias"] = torch.randn(6)
+        theirs.in_proj_bias.data = torch.cat([state[f"{n}.bias"] for n in names])
+        theirs.out_proj.bias.data = state["out_proj.bias"]
+    ours.load_state_dict(state)
+    x, memory, mask = torch.randn(2, 4, 6), torch.randn(2, 5, 6), torch.tensor([[1, 1, 1, 1, 0]]) > 0
+    want = theirs(x, memory, memory, average_attn_weights=False, key_padding_mask=~mask.expand(2, 5))
+    for got, right in zip(ours(x, memory, mask=mask), want, strict=True):
+        assert torch.allclose(got, right, atol=1e-6)
+    assert torch.allclose(ours(x)[0], theirs(x, x, x)[0], atol=1e-6)
+
+
+def test_the_layer_refuses_a_mask_of_three_axes_and_sizes_not_divisible() -> None:
+    with pytest.raises(ValueError, match="d_model = 6 is not divisible by n_heads = 4"):
+        blocks.MultiHeadAttention(6, 4)
+    with pytest.raises(ValueError, match="has 3 axes"):
+        blocks.MultiHeadAttention(6, 3)(torch.ones(2, 4, 6), mask=torch.ones(2, 4, 4) > 0)
