@@ -67,8 +67,8 @@ def as_ordinary_user(command: list[str]) -> list[str]:
     """Run as a user with no rights, who sees our Python even where it lies below root's closed folder."""
     base = sys.base_prefix
     script = (
-        'if [ -O /root ] && [ "${1#/root/}" != "$1" ]; then mkdir -p /run/kept && mount --bind "$1" '
-        '/run/kept && mount -t tmpfs -o mode=755 none /root && mkdir -p "$1" && mount --bind /run/kept "$1"; '
+        'if [ -O /root ] && [ "${1#/root/}" != "$1" ]; then mount --bind "$1" '
+        '/mnt && mount -t tmpfs -o mode=755 none /root && mkdir -p "$1" && mount --bind /mnt "$1"; '
         "fi; shift; "
         'exec setpriv --reuid 1234 --regid 1234 --clear-groups --inh-caps=-all "$@"'
     )
