@@ -71,7 +71,7 @@ def softmax(scores, axis=-1, temperature=1.0):
     return exps / exps.sum(axis=axis, keepdims=True)
 
 # %% wrong softmax: -inf replaced by a large negative number
-# reads: nobody may look, so its weights are 0
+# reads: nobody may look
 def softmax(scores, axis=-1, temperature=1.0):
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}")
@@ -1230,13 +1230,13 @@ def attend(query, keys, values, score):
     return weights @ values, weights
 
 # %% wrong attend: score called for each key
-# reads: score was called 2 times
+# reads: score was called 2 times; call it once
 def attend(query, keys, values, score):
     weights = blocks.softmax(np.array([score(query, key[None])[0] for key in keys]))
     return weights @ values, weights
 
 # %% wrong attend: score called twice
-# reads: score was called 2 times
+# reads: score was called 2 times; call it once
 def attend(query, keys, values, score):
     return blocks.softmax(score(query, keys)) @ values, blocks.softmax(score(query, keys))
 
