@@ -156,13 +156,14 @@ class Session:
         code = os.waitstatus_to_exitcode(status)
         seconds = round(usage.ru_utime + usage.ru_stime, 6)
         why = "setup" if trouble else self.why or ("signal" if code < 0 else "exit")
-        if (
-            why == "signal" and code == -signal.SIGKILL and seconds > 0.9 * self.cpu
-        ):  # the kernel counts by ticks
-            why = "time"
-        elif why == "signal" and code == -signal.SIGKILL and not self.folder:
-            # Nothing inside can kill the first process of its namespace.
-            why, trouble = "server", "it was killed from outside, perhaps because the machine lacks memory"
+        if why == "signal" and code == -signal.SIGKILL:
+            if seconds > self.cpu / 2:  # the kernel's limit counts ticks of the clock, which is rough
+                why = "time"
+            elif not self.folder:  # nothing inside can kill the first process of its namespace
+                why, trouble = (
+                    "server",
+                    "it was killed from outside, perhaps because the machine lacks memory",
+                )
         send(self.channel, {
             "ended": why, "code": code, "peak": self.peak, "cpu_seconds": seconds, "trouble": trouble,
         })  # fmt: skip
