@@ -15,8 +15,8 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,18 @@ def run(options: argparse.Namespace) -> int:
     [name] = cli.lesson_names([options.lesson])
     settings = Settings(limits_of(options.limits), not options.no_sandbox)
     check_sandbox(settings)
-    try:
-        if options.watch:
-            from autograder import watch
+    if options.watch:
+        from autograder import watch
 
-            return watch.run(courses.here(), name, options, settings)
-        return grade(courses.here(), name, options, settings)
+        return watch.run(courses.here(), name, options, settings)
+    return grade(courses.here(), name, options, settings)
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Turn a full disk, a missing permission, or another grader at work into a sentence."""
+    try:
+        yield
     except BusyError as error:
         raise LessonError(
             f"{error}\n  Next: wait for it, or stop it; it can be stopped at any moment."
@@ -112,7 +118,8 @@ def grade(
 def open_grading(
     stack: ExitStack, course: Course, name: str, solutions: Path, settings: Settings, look: bool = False
 ) -> Grading:
-    """The lesson, its gradebook and its worklist (without its lock, to `look` only), closed with the stack."""
+    """The lesson, its gradebook and its worklist (to `look` only: without its lock), until the stack ends."""
+    stack.enter_context(told_plainly())
     read = lesson.read(name, solutions)
     worklist = Worklist(course.root / ".autograder" / name)
     worklist = worklist.look() if look else stack.enter_context(worklist)

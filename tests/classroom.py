@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from argparse import Namespace
 from collections.abc import Mapping
+from concurrent.futures import Executor, Future
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,18 @@ SHARE = "def share(scores):\n    return scores / scores.sum()"
 WRONG_SHARE = "def share(scores):\n    return scores / scores.max()"
 TRIAL = Settings(grader="trial", sandbox=False)
 _BLANK: dict[str, Any] = {}
+
+
+class Here(Executor):
+    """Runs each job at once, in this process."""
+
+    jobs = 0
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        Here.jobs += 1
+        future: Future[Any] = Future()
+        future.set_result(function(*arguments, **named))
+        return future
 
 
 @functools.cache

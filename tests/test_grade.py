@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from autograder import dispatch, grade, replay
+from autograder import grade, replay
 from autograder.course import Course
-from autograder.dispatch import Dispatcher, Place
-from autograder.job import Graded, Job
-from autograder.job import run as run_job
+from autograder.dispatch import Place
 from autograder.lesson import LessonError
 from byhand import check
 from tests.classroom import (
@@ -25,23 +22,12 @@ from tests.classroom import (
     TRIAL,
     WRONG_DOT,
     WRONG_SHARE,
+    Here,
     hand_in,
     make_course,
     rows,
     run,
 )  # fmt: skip
-
-
-class Here(Executor):
-    """Runs each job at once, in this process."""
-
-    jobs = 0
-
-    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
-        Here.jobs += 1
-        future: Future[Any] = Future()
-        future.set_result(function(*arguments, **named))
-        return future
 
 
 @pytest.fixture
@@ -276,27 +262,3 @@ def test_a_wrong_limit_is_named(text: str, reads: str):
 
 def test_limits_keep_their_kind():
     assert grade.limits_of("cell_seconds=2,processes=8") == {"cell_seconds": 2.0, "processes": 8}
-
-
-def dies_on_bob(job: Job) -> Graded:
-    if b"BOB" in job.staged.notebook:
-        import os
-
-        os._exit(1)
-    return run_job(job)
-
-
-def test_a_worker_that_dies_takes_no_other_job_with_it(tmp_path: Path):
-    from autograder.stage import Staged
-    from autograder.worklist import grader_version, lesson_digest
-    from tests.classroom import lesson, notebook
-
-    digest = lesson_digest(lesson.read(NAME, TINY))
-    staged = {name: Staged(notebook({"dot": f"{DOT}  # {name}"})) for name in ("ANA", "BOB", "CY", "DAN")}
-    jobs = [
-        (name, Job(NAME, str(TINY), one, 1, TRIAL, digest, grader_version())) for name, one in staged.items()
-    ]
-    with Dispatcher[str](dispatch.local(2, NAME, str(TINY), TRIAL), dies_on_bob) as dispatcher:
-        found = dict(dispatcher.outcomes(jobs))
-    assert {name for name, graded in found.items() if isinstance(graded, Graded)} == {"ANA", "CY", "DAN"}
-    assert "ended 2 times" in str(found["BOB"])

@@ -1,0 +1,67 @@
+"""Jobs on several workers: none is lost, and a worker that dies takes only its own job with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from autograder import dispatch
+from autograder.dispatch import Dispatcher, Place
+from autograder.job import Graded, Job
+from autograder.job import run as run_job
+from autograder.lesson import LessonError, read
+from autograder.stage import Staged
+from autograder.worklist import grader_version, lesson_digest
+from tests.classroom import DOT, NAME, TINY, TRIAL, Here, notebook
+
+
+def job(name: str) -> Job:
+    digest = lesson_digest(read(NAME, TINY))
+    staged = Staged(notebook({"dot": f"{DOT}  # {name}"}))
+    return Job(NAME, str(TINY), staged, 1, TRIAL, digest, grader_version())
+
+
+def dies_on_bob(job: Job) -> Graded:
+    if b"BOB" in job.staged.notebook:
+        os._exit(1)
+    return run_job(job)
+
+
+def test_a_worker_that_dies_takes_no_other_job_with_it():
+    jobs = [(name, job(name)) for name in ("ANA", "BOB", "CY", "DAN")]
+    with Dispatcher[str](dispatch.local(2, NAME, str(TINY), TRIAL), dies_on_bob) as dispatcher:
+        found = dict(dispatcher.outcomes(jobs))
+    assert {name for name, graded in found.items() if isinstance(graded, Graded)} == {"ANA", "CY", "DAN"}
+    assert "ended 2 times" in str(found["BOB"])
+
+
+def test_only_a_few_jobs_are_in_flight_however_large_the_class(monkeypatch: pytest.MonkeyPatch):
+    asked = 0
+
+    def class_of_many() -> Iterator[tuple[int, Job]]:
+        nonlocal asked
+        one = job("ANA")
+        for number in range(100):
+            asked += 1
+            yield number, one
+
+    with Dispatcher[int](Place(Here, 2), lambda job: Graded(None, b"", frozenset())) as dispatcher:  # type: ignore[arg-type]
+        outcomes = dispatcher.outcomes(class_of_many())
+        next(outcomes)
+        assert asked <= dispatch.AHEAD * 2
+        assert len(list(outcomes)) == 99
+
+
+def test_a_worker_with_another_version_of_the_lesson_gives_no_points_and_takes_none():
+    changed = Job(NAME, str(TINY), job("ANA").staged, 1, TRIAL, "another lesson", grader_version())
+    report = run_job(changed).report
+    assert {(verdict.status, verdict.fault) for verdict in report.verdicts} == {("unchecked", "grader")}
+    assert "another version" in report.verdicts[0].message
+
+
+def test_no_scheduler_at_the_address_is_a_sentence():
+    pytest.importorskip("distributed")
+    with pytest.raises(LessonError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
+        dispatch.cluster("tcp://127.0.0.1:1")

@@ -1,0 +1,177 @@
+"""Pulling the plug: whatever dies or fills up, the next run ends where an undisturbed one would."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from autograder.course import Course
+from autograder.lesson import ROOT
+from tests.classroom import DOT, NAME, SHARE, WRONG_DOT, WRONG_SHARE, hand_in, make_course, rows
+
+STUDENTS = 9
+GRADE = """
+import resource, sys, time
+from pathlib import Path
+from autograder import job, lesson, worklist
+from autograder.course import Course
+from tests import classroom
+
+root, files, slow = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+if files:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (files, files))
+keep = worklist.Worklist.keep
+def slowly(self, key, report):
+    time.sleep(slow)
+    keep(self, key, report)
+worklist.Worklist.keep = slowly
+try:
+    sys.exit(classroom.run(Course(root / "course", root / "exchange", root / "work"), jobs=2))
+except lesson.LessonError as error:
+    print(f"autograder: {error}", file=sys.stderr)
+    sys.exit(2)
+"""
+
+
+def start(course: Course, file_bytes: int = 0, slow: float = 0.0) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", GRADE, str(course.root.parent), str(file_bytes), str(slow)]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **pipes)
+
+
+def finish(course: Course, **options: Any) -> tuple[int, str]:
+    process = start(course, **options)
+    _, said = process.communicate(timeout=120)
+    return process.returncode, said
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    """A class, half right and half wrong, each submission different."""
+    course = make_course(tmp_path)
+    for number in range(STUDENTS):
+        dot = (DOT, WRONG_DOT)[number % 2] + f"\n# {number}"
+        hand_in(course, f"s{number:02}", dot=dot, share=(SHARE, WRONG_SHARE)[number % 3 == 0])
+    return course
+
+
+EXPECTED = {
+    f"s{number:02}": {
+        "test_dot": ((2.0, 0.0)[number % 2], None, None, False),
+        "test_share": ((3.0, 0.0)[number % 3 == 0], None, None, False),
+        "doubled": (0.0, None, None, False),
+    }
+    for number in range(STUDENTS)
+}
+
+
+def results(course: Course) -> dict[str, int]:
+    """The seed of every kept result: it changes if a submission is graded a second time."""
+    kept = (course.root / ".autograder" / NAME / "results").glob("*.json")
+    return {path.name: json.loads(path.read_text())["seed"] for path in kept}
+
+
+def wait_for_results(course: Course, process: subprocess.Popen[str], wanted: int) -> None:
+    while process.poll() is None and len(results(course)) < wanted:
+        time.sleep(0.01)
+
+
+def survivors(group: int) -> list[psutil.Process]:
+    """Processes of the session that a grading run began."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (ProcessLookupError, psutil.Error):
+            continue
+    return found
+
+
+def test_killed_at_random_moments_the_class_is_graded_once(course: Course):
+    moments = random.Random(1)
+    kept: dict[str, int] = {}
+    for wanted in (1, 5):
+        process = start(course, slow=0.05)
+        wait_for_results(course, process, wanted)
+        time.sleep(moments.uniform(0, 0.2))
+        process.kill()
+        process.communicate()
+        now = results(course)
+        assert kept.items() <= now.items()
+        kept = now
+    status, said = finish(course)
+    assert status == 0, said
+    assert rows(course) == EXPECTED
+    assert kept.items() <= results(course).items()
+    assert len(results(course)) == STUDENTS
+
+
+def test_a_killed_coordinator_leaves_no_process_behind(course: Course):
+    process = start(course, slow=0.05)
+    wait_for_results(course, process, 1)
+    process.kill()
+    process.communicate()
+    until = time.monotonic() + 30
+    while survivors(process.pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert survivors(process.pid) == []
+
+
+def test_a_killed_worker_costs_nobody_anything(course: Course):
+    process = start(course, slow=0.1)
+    wait_for_results(course, process, 2)
+    workers = [one for one in survivors(process.pid) if one.pid != process.pid]
+    for worker in sorted(workers, key=lambda one: one.create_time())[-1:]:
+        worker.send_signal(signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert rows(course) == EXPECTED
+
+
+@pytest.mark.parametrize("file_bytes", [1_000, 50_000], ids=["results", "gradebook"])
+def test_a_full_disk_is_a_sentence_and_the_next_run_ends_the_work(course: Course, file_bytes: int):
+    status, said = finish(course, file_bytes=file_bytes)
+    assert status == 2
+    assert "Traceback" not in said
+    assert "Next:" in said
+    status, said = finish(course)
+    assert status == 0, said
+    assert rows(course) == EXPECTED
+
+
+def test_a_gradebook_that_is_gone_is_a_sentence_and_comes_back(course: Course):
+    book = course.root / "gradebook.db"
+    aside = book.rename(book.with_suffix(".aside"))
+    book.mkdir()
+    status, said = finish(course)
+    assert (status, "Traceback" in said) == (2, False)
+    book.rmdir()
+    aside.rename(book)
+    status, said = finish(course)
+    assert status == 0, said
+    assert rows(course) == EXPECTED
+
+
+def test_two_graders_at_once_do_not_mix(course: Course):
+    first = start(course, slow=60.0)
+    while first.poll() is None and not (course.root / ".autograder" / NAME / "lock").exists():
+        time.sleep(0.01)
+    status, said = finish(course)
+    first.kill()
+    first.communicate()
+    assert status == 2
+    assert "is grading" in said
+    status, said = finish(course)
+    assert status == 0, said
+    assert rows(course) == EXPECTED
