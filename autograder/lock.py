@@ -3,7 +3,7 @@
     python -m autograder.lock > requirements.lock        # or: make lock
 
 The extras dev and cluster count; what is installed besides does not. The local part of a version
-(2.13.0+cpu) is left out.
+(2.13.0+cpu) is left out; so are the libraries for NVIDIA cards, which differ between builds of PyTorch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 COURSE, EXTRAS = "attention-by-hand", frozenset({"dev", "cluster"})
+NVIDIA = ("nvidia-", "cuda-", "triton")
 HEADER = """\
 # The exact versions this course was tested with (Linux, Python 3.11); pip adds what only other systems need.
 # Made by `make lock`. To change one: .venv/bin/python -m pip install NAME==VERSION, make lock, make test.
@@ -35,7 +36,7 @@ def closure() -> dict[str, str]:
             if marker is None or any(marker.evaluate({"extra": extra}) for extra in {"", *extras}):
                 todo.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
     del found[COURSE]
-    return found
+    return {name: version for name, version in found.items() if not name.startswith(NVIDIA)}
 
 
 def text() -> str:

@@ -16,23 +16,28 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from autograder import bank, minutes, trial
-from autograder.lesson import ROOT, Lesson, names, read
+from autograder.lesson import ROOT, SOLUTIONS, Lesson, names, read
 
 README = ROOT / "README.md"
 
 Key = tuple[str, str, str]  # lesson, exercise, "right" or "wrong"
 
 
+def here() -> list[str]:
+    """The lessons that are finished: a lesson without its bank of known answers is still being written."""
+    return [name for name in names() if (SOLUTIONS / name / "answers.py").is_file()]
+
+
 def known_answers() -> Counter[Key]:
     """How many known answers the banks hold."""
-    return Counter((name, answer.exercise, answer.verdict) for name in names() for answer in bank.read(name))
+    return Counter((name, answer.exercise, answer.verdict) for name in here() for answer in bank.read(name))
 
 
 def kept_promises() -> Counter[Key]:
     """How many of them did what their bank promises, each run now."""
     return Counter(
         (name, tried.answer.exercise, tried.answer.verdict)
-        for name in names()
+        for name in here()
         for tried in trial.run_bank(name)
         if not tried.problem
     )
@@ -40,7 +45,7 @@ def kept_promises() -> Counter[Key]:
 
 def takes() -> str:
     """The first screen's line of facts about time."""
-    total = sum(minutes.of_lesson(read(name)) for name in names())
+    total = sum(minutes.of_lesson(read(name)) for name in here())
     return (
         f"**For** people who know Python and matrix products. **Takes** about {total} minutes so far"
         " ([how that is counted](#how-long)).\n"
@@ -51,7 +56,7 @@ def takes() -> str:
 def lessons() -> str:
     """One row for each lesson that is here."""
     rows = ["| lesson | you will write | minutes | points |", "|---|---|---:|---:|"]
-    for name in names():
+    for name in here():
         lesson = read(name)
         link = f"[{name[:2]} {title(lesson)}](lessons/{name}/{name}.ipynb)"
         rows.append(f"| {link} | {goal(lesson)} | {minutes.of_lesson(lesson)} | {lesson.points:g} |")

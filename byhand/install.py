@@ -18,7 +18,9 @@ from pathlib import Path
 
 from byhand.bootstrap import WANTED, SetUpError, python_of, runs, stamp
 
-NEEDED_MB = 2300  # measured on Linux, PyTorch's CPU build: 1,680 stay, 410 are downloaded; some to spare
+# Measured on Linux: what stays, and the downloads beside it, with PyTorch's CPU and with its NVIDIA build.
+NEEDED_MB = 1700 + 400 + 200
+NEEDED_WITH_NVIDIA_MB = 5500 + 2900 + 200
 
 Version = tuple[int, ...]
 
@@ -41,7 +43,8 @@ def set_up(root: Path) -> None:
             f"  PyTorch {own_torch} is there already and is left as it is.",
             flush=True,
         )
-        lock = without_torch(lock, root / ".venv")
+        if own_torch.split("+")[0] != locked_torch(lock):
+            lock = without_torch(lock, root)
     else:
         steps.pip(f"PyTorch {locked_torch(lock)}", "-c", str(lock), "torch")
     steps.pip("Jupyter, nbgrader and the rest", "-r", str(lock))
@@ -126,10 +129,15 @@ def torch_range(root: Path) -> tuple[Version, Version]:
 
 def torch_of(python: str, accepted: tuple[Version, Version]) -> str:
     """The version of torch that `python` has already; "" if it has none in the accepted range."""
-    ask = "import importlib.metadata as m; print(m.version('torch'))"
-    done = subprocess.run([python, "-c", ask], capture_output=True, text=True)
-    version = done.stdout.strip()
-    return version if done.returncode == 0 and accepted[0] <= numbers(version) < accepted[1] else ""
+    version = ask(python, "print(m.version('torch'))")
+    return version if version and accepted[0] <= numbers(version) < accepted[1] else ""
+
+
+def ask(python: str, question: str) -> str:
+    """What `python` prints about its packages; "" if it cannot."""
+    code = f"import importlib.metadata as m; {question}"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def locked_torch(lock: Path) -> str:
@@ -139,11 +147,17 @@ def locked_torch(lock: Path) -> str:
     return found[1]
 
 
-def without_torch(lock: Path, venv: Path) -> Path:
-    """A copy of the lock that says nothing of torch."""
+def without_torch(lock: Path, root: Path) -> Path:
+    """A copy of the lock that says nothing of torch, nor of what the torch that is there asks for.
+
+    setuptools stays, since it installs the course; its locked version is one that every torch accepts.
+    """
+    wants = ask(str(python_of(root)), "print('\\n'.join(m.requires('torch') or ()))")
+    names = {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in wants.splitlines()}
+    dropped = (names | {"torch"}) - {"setuptools"}
     lines = lock.read_text(encoding="utf-8").splitlines(keepends=True)
-    copy = venv / "requirements-without-torch.txt"
-    copy.write_text("".join(line for line in lines if not line.startswith("torch==")), encoding="utf-8")
+    copy = root / ".venv" / "requirements-without-torch.txt"
+    copy.write_text("".join(line for line in lines if line.split("==")[0] not in dropped), encoding="utf-8")
     return copy
 
 
@@ -243,7 +257,11 @@ for dist in list(importlib.metadata.distributions()):
 def reason(said: str) -> str:
     """Why pip failed, in a sentence, and the next step."""
     if "No space left on device" in said or "not enough space on the disk" in said:
-        return "the disk is full. What is installed stays.\n  Next: free some space, then run this again."
+        return (
+            "the disk is full. What is installed stays.\n"
+            f"  Next: free some space, then run this again. In all {NEEDED_MB:,} MB are needed, and\n"
+            f"  {NEEDED_WITH_NVIDIA_MB:,} MB with PyTorch's NVIDIA build, which pip takes on Linux."
+        )
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return (
             "pip does not trust the certificate of its package index, as behind some companies' proxies.\n"
