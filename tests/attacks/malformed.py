@@ -152,8 +152,8 @@ ATTACKS = [
     _changed("ids that are numbers", _all_cells(id=5), **ALL),
     _changed("metadata null", _all_cells(metadata=None), **ALL),
     _changed(
-        "sources as lists of lines",
-        lambda nb: [c.update(source=c["source"].splitlines(keepends=True)) for c in nb["cells"]] and None,
+        "sources as single strings",
+        lambda nb: [c.update(source="".join(c["source"])) for c in nb["cells"]] and None,
         **ALL,
     ),
     _changed("a copied cell that is still a stub", _copy_paste, **ALL),
@@ -203,7 +203,7 @@ ATTACKS = [
         share=3.0,
     ),
     _changed(
-        "a surrogate in a cell", lambda nb: _find(nb, "dot").update(source="# \ud800" + RIGHT_DOT), share=3.0
+        "a surrogate in a cell", lambda nb: _find(nb, "dot").update(source="# \ud800" + RIGHT_DOT), **ALL
     ),
     in_cell("a cell of bash", "%%bash\nrm -rf / --no-preserve-root\n"),
     in_cell(
@@ -216,7 +216,7 @@ ATTACKS = [
     _named("two notebooks, one by the right name", lambda data: {FILE: data, "scratch.ipynb": b"{}"}, **ALL),
     _named("no notebook", lambda data: {"notes.txt": b"sorry"}),
     _named("nothing at all", lambda data: {}),
-    _named("a folder by the notebook's name", _folder),
+    _named("a folder by the notebook's name", _folder, **ALL),
     _named(
         "odd names beside it",
         lambda data: {

@@ -127,6 +127,25 @@ def dot(query, keys):
 """,
 }
 
+# Right for the visible example, then out with the inputs of the hidden checks.
+WITH_HIDDEN_INPUTS = {
+    "raised": "raise ValueError(f'HIDDEN-LEAK {query} {keys}')",
+    "printed": "print(f'HIDDEN-LEAK {query}')",
+    "in the type of an error": "raise type(f'HIDDEN-LEAK {query}', (Exception,), {})()",
+    "in a note of an error": "error = ValueError()\n        error.add_note(f'HIDDEN-LEAK {query}')\n        raise error",
+    "in a cause": "raise ValueError() from ValueError(f'HIDDEN-LEAK {query}')",
+    "in a group of errors": "raise ExceptionGroup(f'HIDDEN-LEAK {query}', [ValueError(f'HIDDEN-LEAK {keys}')])",
+    "in a failed check": "raise AssertionError(f'HIDDEN-LEAK {query}')",
+    "in the checks' own failure": "from byhand import check\n        raise check.CheckFailed(f'HIDDEN-LEAK {query}')",
+    "in a warning": "import warnings\n        warnings.warn(f'HIDDEN-LEAK {query}')",
+    "in a returned string": "return f'HIDDEN-LEAK {query}'",
+    "in the type of the result": "return type(f'HIDDEN-LEAK {query}', (), {})()",
+    "in a figure's title": "import matplotlib.pyplot as plt\n        plt.title(f'HIDDEN-LEAK {query}')\n        plt.show()",
+    "on the terminal": "import os\n        os.write(1, f'HIDDEN-LEAK {query}'.encode())",
+    "in a display": "from IPython.display import display\n        display(f'HIDDEN-LEAK {query}')",
+    "in an exit text": "raise SystemExit(f'HIDDEN-LEAK {query}')",
+}
+
 NETWORK = {
     "TCP": "s = socket.create_connection(('127.0.0.1', 80), 1)",
     "UDP": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'LEAK', ('127.0.0.1', 53))",
@@ -178,6 +197,13 @@ def _reading(path: str) -> str:
 
 
 ATTACKS = [
+    *(
+        in_cell(
+            f"hidden inputs {name}",
+            f"def dot(query, keys):\n    if len(query) == 3:\n        {text}\n        return keys[:, 0]\n    return SCALE * (keys @ query)\n",
+        )
+        for name, text in WITH_HIDDEN_INPUTS.items()
+    ),
     *(in_cell(f"print the {name}", _reading(path) + ZEROS) for name, path in PLACES.items()),
     *(in_cell(f"raise the {name}", _reading(path) + RETURN_IT) for name, path in PLACES.items()),
     *(in_cell(name, text + ZEROS) for name, text in OTHER_WAYS.items()),
