@@ -63,11 +63,14 @@ def cluster(address: str) -> Place:
         client: Any = Client(address, timeout="10s", set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise LessonError(f"no Dask scheduler answers at {address}: {error}") from None
-    workers = sum(client.ncores().values())
-    if not workers:
+    threads = list(client.ncores().values())
+    why = "" if threads else "has no workers yet. Next: start some, try again."
+    if any(number != 1 for number in threads):  # one warm sandbox per process, used by one job at a time
+        why = "has workers with several threads. Next: start them with --nthreads 1, more of them instead."
+    if why:
         client.close()
-        raise LessonError(f"the Dask scheduler at {address} has no workers yet. Next: start some, try again.")
-    return Place(lambda: client.get_executor(pure=False), workers, client.close)
+        raise LessonError(f"the Dask scheduler at {address} {why}")
+    return Place(lambda: client.get_executor(pure=False), len(threads), client.close)
 
 
 @dataclass(frozen=True)

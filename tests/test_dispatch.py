@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
+import distributed
 import pytest
 
-from autograder import dispatch
+from autograder import dispatch, worklist
 from autograder.dispatch import Dispatcher, Place
 from autograder.job import Graded, Job
 from autograder.job import run as run_job
 from autograder.lesson import LessonError, read
 from autograder.stage import Staged
+from autograder.verdict import Report
 from autograder.worklist import grader_version, lesson_digest
-from tests.classroom import DOT, NAME, TINY, TRIAL, Here, notebook
+from tests.classroom import (
+    DOT,
+    NAME,
+    SHARE,
+    TINY,
+    TRIAL,
+    WRONG_DOT,
+    Here,
+    hand_in,
+    make_course,
+    notebook,
+    rows,
+    run,
+)
 
 
 def job(name: str) -> Job:
@@ -61,7 +79,48 @@ def test_a_worker_with_another_version_of_the_lesson_gives_no_points_and_takes_n
     assert "another version" in report.verdicts[0].message
 
 
+@pytest.fixture
+def cluster() -> Iterator[distributed.LocalCluster]:
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address=None,
+        protocol="tcp",
+        silence_logs=logging.CRITICAL,
+    ) as made:
+        yield made
+
+
+def test_a_class_is_graded_on_a_dask_cluster_that_loses_a_worker(
+    cluster: distributed.LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    course = make_course(tmp_path)
+    for number in range(20):
+        hand_in(course, f"s{number}", dot=(DOT, WRONG_DOT)[number % 2] + f"\n# {number}", share=SHARE)
+    keep = worklist.Worklist.keep
+
+    def lose_a_worker(self: worklist.Worklist, key: str, report: Report) -> None:
+        keep(self, key, report)
+        if len(list((self.folder / "results").glob("*.json"))) == 4:
+            os.kill(cluster.workers[0].pid, signal.SIGKILL)
+
+    monkeypatch.setattr(worklist.Worklist, "keep", lose_a_worker)
+    assert run(course, scheduler=cluster.scheduler_address) == 0
+    assert {name: row["test_dot"][0] for name, row in rows(course).items()} == {
+        f"s{number}": (2.0, 0.0)[number % 2] for number in range(20)
+    }
+
+
+def test_workers_with_several_threads_are_refused():
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, protocol="tcp"
+        ) as made,
+        pytest.raises(LessonError, match="--nthreads 1"),
+    ):
+        dispatch.cluster(made.scheduler_address)
+
+
 def test_no_scheduler_at_the_address_is_a_sentence():
-    pytest.importorskip("distributed")
     with pytest.raises(LessonError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
         dispatch.cluster("tcp://127.0.0.1:1")
