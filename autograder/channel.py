@@ -50,9 +50,12 @@ class Channel:
             with self._errors():
                 view = view[self._sock.sendmsg([view[:1]], rights) :]
         while view:
-            self._wait(writing=True)
-            with self._errors(), contextlib.suppress(BlockingIOError):
-                view = view[self._sock.send(view[:_CHUNK]) :]
+            self._in_time()
+            with self._errors():
+                try:
+                    view = view[self._sock.send(view[:_CHUNK]) :]
+                except BlockingIOError:
+                    self._wait(writing=True)
 
     def receive(self) -> bytearray:
         """One frame. A length beyond the limit, or beyond what this side may still hear, is a WireError."""
@@ -69,28 +72,37 @@ class Channel:
         """One frame, and the socket that came with it if any. For a side that trusts the other."""
         self._wait(writing=False)
         with self._errors():
-            first, fds, _, _ = socket.recv_fds(self._sock, 1, 1)
+            first, fds, _, _ = socket.recv_fds(self._sock, 4, 1)
         if not first:
             raise Closed
-        (size,) = struct.unpack("<I", first + self._exactly(3))
+        (size,) = struct.unpack("<I", first + self._exactly(4 - len(first)))
         return self._exactly(size), socket.socket(fileno=fds[0]) if fds else None
 
     def _exactly(self, size: int) -> bytearray:
         """`size` bytes. Memory grows with what has arrived, not with what was announced."""
         data = bytearray()
         while len(data) < size:
-            self._wait(writing=False)
-            with self._errors(), contextlib.suppress(BlockingIOError):
-                part = self._sock.recv(min(_CHUNK, size - len(data)))
+            self._in_time()
+            with self._errors():
+                try:
+                    part = self._sock.recv(min(_CHUNK, size - len(data)))
+                except BlockingIOError:
+                    self._wait(writing=False)
+                    continue
                 if not part:
                     raise Closed
                 data += part
         return data
 
-    def _wait(self, writing: bool) -> None:
+    def _in_time(self) -> float | None:
+        """Seconds left, None if there is no deadline; Late if none are left."""
         left = None if self.deadline is None else self.deadline - time.monotonic()
         if left is not None and left <= 0:
             raise Late
+        return left
+
+    def _wait(self, writing: bool) -> None:
+        left = self._in_time()
         poller = select.poll()
         poller.register(self._sock, select.POLLOUT if writing else select.POLLIN)
         if not poller.poll(None if left is None else left * 1000 + 1):
@@ -101,7 +113,7 @@ class Channel:
     def _errors():  # type: ignore[no-untyped-def]
         try:
             yield
-        except (BlockingIOError, Closed):
+        except (BlockingIOError, Closed, Late):
             raise
         except OSError as error:
             raise Closed from error
