@@ -65,13 +65,22 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     [name] = cli.lesson_names([options.lesson])
-    settings = Settings(limits_of(options.limits), not options.no_sandbox)
-    check_sandbox(settings)
+    course = courses.here()
+    settings = settings_of(course, options)
     if options.watch:
         from autograder import watch
 
-        return watch.run(courses.here(), name, options, settings)
-    return grade(courses.here(), name, options, settings)
+        return watch.run(course, name, options, settings)
+    return grade(course, name, options, settings)
+
+
+def settings_of(course: Course, options: argparse.Namespace) -> Settings:
+    """Limits from nbgrader_config.py (c.Autograder.limits), then from --limits. Checks the sandbox."""
+    held = course.config().get("Autograder", {}).get("limits", {})
+    text = ",".join(f"{name}={number}" for name, number in dict(held).items())
+    settings = Settings(limits_of(text) | limits_of(options.limits), not options.no_sandbox)
+    check_sandbox(settings)
+    return settings
 
 
 @contextmanager
@@ -167,9 +176,9 @@ def limits_of(text: str) -> dict[str, float]:
                 f"no limit is called {name}.{cli.suggest(name, list(known))}\n  Limits: {names}."
             ) from None
         except (ValueError, OverflowError):
-            raise LessonError(f"--limits {name} needs a number, not {number!r}.") from None
+            raise LessonError(f"the limit {name} needs a number, not {number!r}.") from None
         if not limits[name] > 0:
-            raise LessonError(f"--limits {name} must be above 0, not {number}.")
+            raise LessonError(f"the limit {name} must be above 0, not {number}.")
     return limits
 
 

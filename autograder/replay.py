@@ -23,7 +23,7 @@ from autograder import cli
 from autograder import course as courses
 from autograder.course import Course
 from autograder.dispatch import Dispatcher, local
-from autograder.grade import check_sandbox, limits_of
+from autograder.grade import settings_of
 from autograder.job import Graded, Job, Settings
 from autograder.lesson import SOLUTIONS, LessonError, read
 from autograder.stage import stage
@@ -48,9 +48,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     [name] = cli.lesson_names([options.lesson])
-    settings = Settings(limits_of(options.limits), not options.no_sandbox)
-    check_sandbox(settings)
-    return replay(courses.here(), options.student, name, settings)
+    course = courses.here()
+    return replay(course, options.student, name, settings_of(course, options))
 
 
 def replay(course: Course, student: str, name: str, settings: Settings, solutions: Path = SOLUTIONS) -> int:

@@ -25,6 +25,7 @@ from tests.classroom import (
     Here,
     hand_in,
     make_course,
+    options,
     rows,
     run,
 )  # fmt: skip
@@ -262,3 +263,13 @@ def test_a_wrong_limit_is_named(text: str, reads: str):
 
 def test_limits_keep_their_kind():
     assert grade.limits_of("cell_seconds=2,processes=8") == {"cell_seconds": 2.0, "processes": 8}
+
+
+def test_limits_of_the_course_are_set_once_and_the_commands_come_on_top(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(grade, "check_sandbox", lambda settings: None)
+    with (course.root / "nbgrader_config.py").open("a") as config:
+        config.write("\nc.Autograder.limits = {'cell_seconds': 20, 'processes': 8}\n")
+    settings = grade.settings_of(course, options(limits="processes=9", no_sandbox=False))
+    assert settings.limits == {"cell_seconds": 20.0, "processes": 9}
