@@ -9,10 +9,8 @@ in artefacts/demo/LESSON. Order of this file: the loop, its steps, the compariso
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +19,18 @@ from nbgrader.apps.api import NbGraderAPI
 from nbgrader.plugins import CsvExportPlugin
 from tqdm import tqdm
 
+from autograder import grade, release, sample
 from autograder import lesson as lessons
-from autograder import release, sample
 from autograder.course import Course, result_of
+from autograder.dispatch import cores
+from autograder.job import Settings
 from autograder.lesson import ROOT, SOLUTIONS, Lesson, LessonError
 from autograder.sample import Member
 
-JOBS = 2  # stock grading takes a core and 250 MB each
-CELL_SECONDS = 15  # long for any answer of the bank; the endless loop waits for it
+LIMITS = {
+    "cell_seconds": 15.0,
+    "call_seconds": 5.0,
+}  # long for any known answer
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Demo:
 Points = dict[str, dict[str, float | None]]  # learner -> exercise -> points; None waits for a person
 
 
-def run_class(demo: Demo, members: list[Member], jobs: int = JOBS, seconds: int = CELL_SECONDS) -> Points:
+def run_class(demo: Demo, members: list[Member], settings: Settings, jobs: int) -> Points:
     """Take the class through the whole loop. Returns the points in the gradebook."""
     _fresh(demo.folder)
     name, course = demo.lesson.name, demo.course
@@ -70,7 +72,7 @@ def run_class(demo: Demo, members: list[Member], jobs: int = JOBS, seconds: int 
         _attend(demo, member)
     api = course.api()
     _step(demo, "collect", api.collect(name))
-    _grade(demo, [member.name for member in members], jobs, seconds)
+    _grade(demo, settings, jobs)
     _step(demo, "generate_feedback", api.generate_feedback(name))
     _step(demo, "release_feedback", api.release_feedback(name))
     for member in tqdm(members, desc="fetch feedback", unit="learner"):
@@ -113,22 +115,12 @@ def _step(demo: Demo, what: str, result: dict[str, Any]) -> None:
     demo.log(what, result_of(f"nbgrader {what}", result))
 
 
-def _grade(demo: Demo, students: list[str], jobs: int, seconds: int) -> None:
-    """Grade everyone, `jobs` at a time; what cannot be graded shows in the table."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
-        waiting = {
-            pool.submit(_grade_one, demo.course, demo.lesson.name, student, seconds): student
-            for student in students
-        }
-        for done in tqdm(as_completed(waiting), total=len(waiting), desc="grade", unit="learner"):
-            demo.log(f"autograde {waiting[done]}", done.result())
-
-
-def _grade_one(course: Course, name: str, student: str, seconds: int) -> str:
-    config = course.config()
-    config.Grade.seconds = seconds
-    return str(course.api(config).autograde(name, student).get("log", ""))
+def _grade(demo: Demo, settings: Settings, jobs: int) -> None:
+    """Grade everyone as `autograder grade` does; what cannot be graded shows in the table."""
+    options = argparse.Namespace(
+        student=[], force=False, jobs=jobs, scheduler=None, dry_run=False, json=False
+    )
+    grade.grade(demo.course, demo.lesson.name, options, settings, demo.solutions)
 
 
 def gradebook_points(api: NbGraderAPI, lesson: Lesson) -> Points:
@@ -195,7 +187,9 @@ def add_parser(subparsers: Any) -> None:
         "lesson", nargs="?", metavar="LESSON", help="which lesson (the first, if none is named)"
     )
     parser.add_argument("--to", type=Path, metavar="FOLDER", help="where to (artefacts/demo/LESSON)")
-    parser.add_argument("--jobs", type=int, default=JOBS, help=f"how many are graded at a time ({JOBS})")
+    parser.add_argument(
+        "--jobs", type=int, default=cores(), help="how many are graded at a time (%(default)s)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -208,7 +202,9 @@ def run(options: argparse.Namespace) -> int:
     lesson = lessons.read(known[0])
     folder = (options.to or ROOT / "artefacts" / "demo" / lesson.name).absolute()
     demo, members = Demo(lesson, folder, SOLUTIONS), sample.members(lesson)
-    points = run_class(demo, members, options.jobs)
+    settings = Settings(LIMITS)
+    grade.check_sandbox(settings)
+    points = run_class(demo, members, settings, options.jobs)
     print(f"\n{lesson.name}: {table(lesson, members, points)}\n")
     wrong = list(differences(members, points))
     print("\n".join(wrong) or f"All {len(members)} learners have the points their answers deserve.")

@@ -36,6 +36,7 @@ BATCH = 50  # submissions in one transaction
 BATCH_SECONDS = 2.0  # but nobody's result waits longer than this for it
 CHUNK = 50  # students looked at together
 HOPELESS = 6  # submissions in a row that the grader itself failed on
+SEED_BITS = 31
 State = Literal["graded", "saved", "unchanged", "again", "refused"]
 
 
@@ -137,7 +138,7 @@ class Grading:
                     yield plan, self._job(plan)
 
     def _job(self, plan: Plan) -> Job:
-        seed = secrets.randbits(31)
+        seed = secrets.randbits(SEED_BITS)
         digest = lesson_digest(self.lesson)
         return Job(
             self.lesson.name, str(self.solutions), plan.staged, seed, self.settings, digest, grader_version()
@@ -169,7 +170,7 @@ class Grading:
         autograded.publish(folder, name, graded.notebook, plan.staged.timestamp, plan.staged.secret)
         logs.write(self.course, plan.student, plan.key, graded)
         again = unsettled(graded.report)
-        scores, unanswered = self._scores(graded)
+        scores, unanswered = scores_of(self.lesson, graded)
         row = Row(plan.student, plan.timestamp, scores, unanswered, plan.fresh)
         done = Done(plan.student, plan.key, plan.staged.timestamp, len(graded.notebook), scores, not again)
         reason = "; ".join(sorted({v.message for v in again}))
@@ -187,19 +188,6 @@ class Grading:
         self.worklist.mark(done for _, done, _ in batch)
         for _, _, outcome in batch:
             self.report(outcome)
-
-    def _scores(self, graded: Graded) -> tuple[dict[str, float | None], frozenset[str]]:
-        """Points by grade_id (None: a person must look), and which answers were left empty."""
-        owed = {verdict.test for verdict in unsettled(graded.report)}
-        points = {verdict.test: verdict.points for verdict in graded.report.verdicts}
-        scores: dict[str, float | None] = {}
-        for cell in self.lesson.of_kind("test", "written"):
-            if cell.kind == "written":
-                scores[cell.grade_id] = None if cell.grade_id in graded.answered else 0.0
-            else:
-                scores[cell.grade_id] = None if cell.grade_id in owed else points.get(cell.grade_id)
-        asked = {cell.grade_id for cell in self.lesson.of_kind("solution", "written")}
-        return scores, frozenset(asked - graded.answered)
 
     def _written(self, before: Done) -> bool:
         folder = self.course.step("autograded", self.lesson.name, before.student)
@@ -219,6 +207,20 @@ class Grading:
             folder = self.course.step("submitted", self.lesson.name, student)
             arrived = datetime.datetime.fromtimestamp(folder.stat().st_mtime, datetime.UTC)
             return arrived.replace(tzinfo=None)
+
+
+def scores_of(lesson: Lesson, graded: Graded) -> tuple[dict[str, float | None], frozenset[str]]:
+    """Points by grade_id (None: a person must look), and which answers were left empty."""
+    owed = {verdict.test for verdict in unsettled(graded.report)}
+    points = {verdict.test: verdict.points for verdict in graded.report.verdicts}
+    scores: dict[str, float | None] = {}
+    for cell in lesson.of_kind("test", "written"):
+        if cell.kind == "written":
+            scores[cell.grade_id] = None if cell.grade_id in graded.answered else 0.0
+        else:
+            scores[cell.grade_id] = None if cell.grade_id in owed else points.get(cell.grade_id)
+    asked = {cell.grade_id for cell in lesson.of_kind("solution", "written")}
+    return scores, frozenset(asked - graded.answered)
 
 
 def unsettled(report: Report) -> list[Verdict]:

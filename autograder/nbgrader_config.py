@@ -18,7 +18,6 @@ CODE_STUB = (
     '"Not written yet: replace this line with your code, run this cell, then run the check below.")'
 )
 TEXT_STUB = "*Write your answer here.*"
-CELL_SECONDS = 60  # stock execution only: a cell that runs longer counts as an endless loop
 
 
 def teach(c: Any) -> Any:
@@ -50,13 +49,9 @@ def grade(c: Any) -> None:
 
     c.Autograde.exporter_class = autograde.Submission
     c.Autograde.autograde_preprocessors = [
-        autograde.Grade,
-        nbgraders.IgnorePattern,
-        nbgraders.LimitOutput,
         autograde.SaveVerdicts,
         nbgraders.AssignLatePenalties,
         nbgraders.CheckCellMetadata,
     ]
-    c.Grade.seconds = CELL_SECONDS
     c.GenerateFeedback.preprocessors = [feedback.HideTests, nbgraders.GetGrades, CSSHTMLHeaderPreprocessor]
     c.HTMLExporter.sanitize_html = True  # a submission's HTML and scripts are a stranger's

@@ -14,11 +14,14 @@ import contextlib
 import io
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +176,7 @@ def run_bank(name: str, exercise: str = "", jobs: int = 2, solutions: Path = SOL
     context = multiprocessing.get_context("fork")
     with context.Pool(jobs, maxtasksperchild=1) as pool:
         work = ((lesson, answer, seed) for seed, answer in enumerate(answers, 1))
-        yield from pool.imap(_try, work)
+        yield from pool.imap(partial(_try, files=files), work)
 
 
 def _warm() -> None:
@@ -186,13 +189,22 @@ def _warm() -> None:
     torch.set_num_threads(1)  # a fork of a multi-threaded torch hangs
 
 
-def _try(work: tuple[Lesson, bank.Answer, int]) -> Trial:
+def _try(work: tuple[Lesson, bank.Answer, int], files: Sequence[Path] = ()) -> Trial:
     lesson, answer, seed = work
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(RUN_SECONDS)
     warnings.simplefilter("ignore")
-    report = run(lesson.name, with_answer(lesson, answer), seed)
+    with tempfile.TemporaryDirectory() as folder:
+        _hand_in(files, Path(folder))
+        report = run(lesson.name, with_answer(lesson, answer), seed)
     return Trial(answer, report, judge_answer(lesson, answer, report))
+
+
+def _hand_in(files: Sequence[Path], folder: Path) -> None:
+    """Go to this folder, with the weights that the lesson's author hands in."""
+    for file in files:
+        shutil.copy(file, folder)
+    os.chdir(folder)
 
 
 def _out_of_time(signum: int, frame: object) -> None:

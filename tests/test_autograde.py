@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from autograder import autograde, course, release, stock
-from autograder.verdict import Report
+from autograder import course, release
 
 TINY = Path(__file__).parent / "tiny_lesson"
 NAME = "90_tiny"
@@ -26,7 +24,10 @@ class Class:
     def __init__(self, folder: Path) -> None:
         self.course = course.Course(folder / "course", folder / "course" / "exchange", folder / "work")
         release.release(NAME, self.course, TINY)
-        self.api = self.course.api()
+        config = self.course.config()
+        config.Submission.solutions = str(TINY)
+        config.Submission.limits = {"call_seconds": 2.0}
+        self.api = self.course.api(config)
         self.count = 0
 
     def notebook(self, answers: dict[str, str] | None = None) -> dict[str, Any]:
@@ -77,9 +78,8 @@ def test_right_answers_earn_all_points_and_text_waits_for_a_person(school: Class
     answers = {"dot": DOT, "share": SHARE, "doubled": "Nothing changes."}
     points, notebook = school.graded(school.notebook(answers))
     assert points == {"test_dot": 2.0, "test_share": 3.0, "doubled": None}
-    about = notebook["metadata"]["byhand"]
-    assert about["seed"] > 0
-    assert about["grader"]
+    assert notebook["metadata"]["autograder"].keys() == {"seed", "sandboxed"}
+    assert notebook["metadata"]["autograder"]["sandboxed"] is True
 
 
 def test_the_untouched_lesson_earns_nothing(school: Class) -> None:
@@ -88,7 +88,7 @@ def test_the_untouched_lesson_earns_nothing(school: Class) -> None:
 
 
 def test_each_submission_gets_a_seed_of_its_own(school: Class) -> None:
-    seeds = {school.graded(b"{}")[1]["metadata"]["byhand"]["seed"] for _ in range(3)}
+    seeds = {school.graded(b"{}")[1]["metadata"]["autograder"]["seed"] for _ in range(3)}
     assert len(seeds) == 3
 
 
@@ -126,13 +126,12 @@ def test_ending_the_kernel_keeps_the_points_earned_before(school: Class) -> None
     assert points["test_share"] == 0.0
 
 
-def test_an_endless_loop_costs_its_own_exercise(school: Class, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(autograde.Grade, "seconds", 2)
+def test_an_endless_loop_costs_its_own_exercise(school: Class) -> None:
     loop = "def dot(query, keys):\n    while True:\n        pass\n"
     points, notebook = school.graded(school.notebook({"dot": loop, "share": SHARE}))
     assert points["test_dot"] == 0.0
     assert points["test_share"] == 3.0
-    assert "does a loop never end?" in json.dumps(notebook)
+    assert "longer than" in json.dumps(notebook)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +145,8 @@ def test_an_endless_loop_costs_its_own_exercise(school: Class, monkeypatch: pyte
 def test_what_is_no_notebook_gets_a_row_and_a_sentence(school: Class, content: bytes, why: str) -> None:
     points, notebook = school.graded(content)
     assert points == {"test_dot": 0.0, "test_share": 0.0, "doubled": 0.0}
-    assert why in notebook["metadata"]["byhand"]["problem"]
-    assert why in school.comments(f"student{school.count}")
+    assert why in "".join(notebook["cells"][0]["source"])
+    assert school.comments(f"student{school.count}").count("No response.") == 3
 
 
 def test_a_schema_from_the_future_and_copied_cells_do_not_stop_the_class(school: Class) -> None:
@@ -156,14 +155,6 @@ def test_a_schema_from_the_future_and_copied_cells_do_not_stop_the_class(school:
     notebook["cells"][3]["metadata"]["nbgrader"]["schema_version"] = 99
     points, _ = school.graded(notebook)
     assert points["test_dot"] == 2.0
-
-
-def test_a_folder_without_a_notebook_gets_a_row_and_a_sentence(school: Class) -> None:
-    student = school.hand_in(b"%PDF", "essay.pdf")
-    missing = autograde.without_notebook(school.course, NAME)
-    assert "essay.pdf" in missing[student]
-    assert school.points(student) == {"test_dot": 0.0, "test_share": 0.0, "doubled": 0.0}
-    assert "essay.pdf" in school.comments(student)
 
 
 def test_scripts_of_a_learner_are_gone_from_the_autograded_notebook(school: Class) -> None:
@@ -180,10 +171,10 @@ def test_scripts_of_a_learner_are_gone_from_the_autograded_notebook(school: Clas
 def test_a_graders_own_fault_asks_for_a_person_and_takes_no_points(
     school: Class, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: Any) -> tuple[set[int], str, str]:
-        return set(), "No kernel could be started.", "grader"
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("No sandbox could be started.")
 
-    monkeypatch.setattr(stock, "_run", broken)
+    monkeypatch.setattr("autograder.job._grade", broken)
     points, _ = school.graded(school.notebook({"dot": DOT}))
     assert points["test_dot"] is None
 
@@ -198,11 +189,3 @@ def test_grading_again_keeps_a_manual_grade(school: Class) -> None:
     with school.api.gradebook as book:
         grade = book.find_grade("doubled", NAME, NAME, student)
         assert (grade.manual_score, grade.needs_manual_grade) == (1.0, True)
-
-
-def test_a_report_from_stock_execution_survives_json() -> None:
-    cells = autograde.cells_of(release.source_notebook(release.read(NAME, TINY)))
-    report = stock.grade(NAME, cells, {}, 7, 30)
-    assert report.points == 5.0
-    assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
-    assert math.isfinite(report.seconds)

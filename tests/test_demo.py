@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from autograder import bank, demo, lesson, sample
+from autograder.job import Settings
 
 TINY = Path(__file__).parent / "tiny_lesson"
 NAME = "90_tiny"
@@ -64,8 +65,9 @@ def test_a_class_takes_the_whole_loop_and_gets_what_it_deserves(
 ) -> None:
     few = [members[0], members[6], members[20], members[22], members[23]]
     place = demo.Demo(tiny, tmp_path / "示例 class", TINY)
-    demo.run_class(place, few[-1:], jobs=1, seconds=3)
-    points = demo.run_class(place, few, jobs=2, seconds=3)  # over the first
+    settings = Settings({"call_seconds": 2.0})
+    demo.run_class(place, few[-1:], settings, jobs=1)
+    points = demo.run_class(place, few, settings, jobs=2)  # over the first
     assert list(demo.differences(few, points)) == []
     assert len((place.folder / "grades.csv").read_text().splitlines()) == 1 + len(few)
     pages = list(place.folder.glob(f"learners/*/{NAME}/feedback/*/{NAME}.html"))
@@ -108,5 +110,5 @@ def test_the_exit_status_says_whether_all_agree(
 def test_a_folder_of_someone_else_is_left_alone(tiny: lesson.Lesson, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(lesson.LessonError, match="is not empty and holds no earlier demo"):
-        demo.run_class(demo.Demo(tiny, tmp_path, TINY), [])
+        demo.run_class(demo.Demo(tiny, tmp_path, TINY), [], Settings(), jobs=1)
     assert (tmp_path / "thesis.txt").read_text() == "precious"
