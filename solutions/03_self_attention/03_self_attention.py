@@ -1,0 +1,997 @@
+# %% [markdown]
+# # 03 · Self-attention: every token asks every other
+#
+# **Goal.** Write the heart of the Transformer: masks, attention for whole batches, heads, the finished layer. It will
+# agree with PyTorch's own to nine digits.
+#
+# **Why.** In lesson 02 one decoder looked at one sentence, a step at a time. Here all tokens look at once. Translators,
+# chatbots and image models are mostly this layer, again and again.
+#
+# You need lesson 01 and a little PyTorch. About 75 minutes.
+
+# %%
+import torch
+from torch import nn
+
+from byhand import blocks, check, plot
+
+# %% [markdown]
+# ## The idea: one sentence, three roles
+#
+# Each token plays three parts. As a **query** it asks: what do I need? As a **key** it says how to be found, as a
+# **value** what it has to tell. Three learned matrices make them from the same vector $x$: $q = xW_q$, $k = xW_k$,
+# $v = xW_v$. That is **self**-attention. If the keys come from another text, it is **cross**-attention.
+#
+# Here somebody chose the matrices by hand: pronouns, verbs and articles ask for nouns.
+
+# %%
+words = ["the", "cat", "slept", "because", "it", "was", "tired"]
+kinds = ["article", "noun", "verb", "link", "pronoun"]
+kind_of = ["article", "noun", "verb", "link", "pronoun", "verb", "verb"]
+asks_for = {"article": "noun", "noun": "article", "verb": "noun", "link": "verb", "pronoun": "noun"}
+x = torch.eye(5)[[kinds.index(kind) for kind in kind_of]]  # (T, E): a 1 at the kind of word
+w_query = 8 * torch.eye(5)[[kinds.index(asks_for[kind]) for kind in kinds]]  # kind -> the kind it asks for
+output, weights = blocks.attention((x @ w_query)[None], x[None], x[None])
+caption = "What to see: each row is one word that asks. 'it' finds 'cat', and so do all three verbs."
+ax = plot.weights(weights[0], queries=words, keys=words, caption=caption)
+
+# %% [markdown]
+# **Question:** why do the weights of *because* spread over three words? What would *it* do with a second noun?
+#
+# ### Before you start
+#
+# One table of letters for the whole course: `B` sentences in a batch, `T` queries, `S` keys, `H` heads, `D` features
+# of a head, `E = H · D` features of the model. Order `(B, H, T, D)`. A mask is boolean, **True means "may attend"**, and
+# broadcasts to `(…, T, S)`. Float32 in, float32 out; inputs stay unchanged, and results stay differentiable.
+
+# %% [markdown]
+# ### Exercise 1 · `padding_mask` — 1 point, difficulty 1/3, importance 3/3, about 5 minutes
+#
+# Sentences of a batch lie in one tensor, so short ones are filled up at the end with padding. Nobody may attend to
+# it. From the lengths, tell real tokens from padding:
+#
+# $$\text{mask}_{bj} = (j < \text{length}_b)$$
+#
+# A length above `max_len` cannot be right: raise a `ValueError` that names `lengths` or `max_len` and both numbers.
+#
+# **Predict first:** how many True has the mask for lengths 3 and 1?
+#
+# <details><summary>Answer</summary>Four, as many as real tokens, whatever max_len is.</details>
+# <details><summary>Hint 1 · idea</summary>Compare every position with every length: a column of lengths against a row of positions.</details>
+# <details><summary>Hint 2 · shape of the answer</summary><code>(1, S)</code> compared with <code>(B, 1)</code> is <code>(B, S)</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary><code>torch.arange</code> gives the positions; it takes <code>device=lengths.device</code>. An extra axis comes from <code>[:, None]</code>.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "padding_mask", "locked": false, "solution": true, "task": false}
+def padding_mask(lengths, max_len):
+    """Which positions hold real tokens.
+
+    lengths: (B,) integers, at least 1. max_len: S, the padded length.
+    Returns: (B, S) bool on the device of lengths, True at real tokens.
+    Raises: ValueError if a length is above max_len; the message holds both numbers.
+    """
+    ### BEGIN SOLUTION
+    if lengths.max() > max_len:
+        raise ValueError(f"lengths go up to {lengths.max()}, but max_len is {max_len}")
+    positions = torch.arange(max_len, device=lengths.device)  # (S,)
+    return positions[None, :] < lengths[:, None]  # (1, S) < (B, 1) -> (B, S)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_padding_mask", "locked": true, "points": 1, "solution": false, "task": false}
+import torch
+
+from byhand import check
+
+with check.exercise("padding_mask"):
+    lengths = torch.tensor([3, 1])
+    wrong = {
+        "True and False are swapped: True means a real token.": [[0, 0, 0, 1], [0, 1, 1, 1]],
+        "one position too many: length 3 means positions 0, 1 and 2.": [[1, 1, 1, 1], [1, 1, 0, 0]],
+        "one position too few: positions count from 0.": [[1, 1, 0, 0], [0, 0, 0, 0]],
+        "padding comes after the real tokens, not before.": [[0, 1, 1, 1], [0, 0, 0, 1]],
+    }
+    want = torch.tensor([[True, True, True, False], [True, False, False, False]])
+    got, axes = padding_mask(lengths, 4), ("sentence", "key")
+    check.values("padding_mask(lengths, 4)", got, want, axes=axes, known_wrong=wrong)
+    call, said = "padding_mask(torch.tensor([2, 5]), 4)", ("length", "max_len")
+    check.raises(call, lambda: padding_mask(torch.tensor([2, 5]), 4), mentions=(said, "5", "4"))
+    check.source("padding_mask", forbid=("blocks.padding_mask",), allow_text="a comparison.")
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+    for B, S, room, dtype in [(1, 1, 0, "int64"), (3, 3, 0, "int64"), (5, 7, 2, "int64"), (4, 6, 0, "int32")]:
+        numbers = [int(n) for n in rng.integers(1, S + 1, size=B)]
+        lengths = torch.tensor(numbers, dtype=getattr(torch, dtype))
+        want = torch.tensor([[j < n for j in range(S + room)] for n in numbers])
+        call = f"padding_mask(torch.tensor({numbers}, dtype=torch.{dtype}), {S + room})"
+        check.values(call, padding_mask(lengths, S + room), want, axes=axes)
+    check.kept("padding_mask(lengths, 9)", padding_mask, lengths, 9)
+    for numbers, S in [([9, 2, 3], 8), ([1, 7, 1], 3), ([2], 1)]:
+        call, words = f"padding_mask(torch.tensor({numbers}), {S})", (said, str(max(numbers)), str(S))
+        check.raises(call, lambda n=numbers, s=S: padding_mask(torch.tensor(n), s), mentions=words)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 2 · `causal_mask` — 2 points, difficulty 2/3, importance 3/3, about 7 minutes
+#
+# A model that writes must not see what comes next. While it writes, earlier keys are kept, so $T$ new queries meet
+# $S \ge T$ keys. The **last** query and the **last** key are the same token: count from the end. Query $i$ may attend
+# to key $j$ exactly when
+#
+# $$j \le i + (S - T)$$
+#
+# Fewer keys than queries: a `ValueError` that names `n_keys` or `n_queries` and both numbers.
+#
+# **Predict first:** how many True has `causal_mask(3, 5)`?
+#
+# <details><summary>Answer</summary>3 + 4 + 5 = 12: the last query sees everything.</details>
+# <details><summary>Hint 1 · idea</summary>Write the position of every query, then compare as in Exercise 1.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>Query positions <code>(T, 1)</code>, key positions <code>(1, S)</code>, result <code>(T, S)</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary>The first of 2 queries against 4 keys sits at position 2, not 0.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "causal_mask", "locked": false, "solution": true, "task": false}
+def causal_mask(n_queries, n_keys):
+    """Which keys each query may attend to: its own and all before.
+
+    n_queries: T, how many tokens ask. n_keys: S, how many can be seen; the last ones are the queries' own.
+    Returns: (T, S) bool, True where query i may attend to key j.
+    Raises: ValueError if S < T; the message holds both numbers.
+    Source: Vaswani et al. 2017, section 3.2.3; the shift S - T is for keys kept from earlier steps.
+    """
+    ### BEGIN SOLUTION
+    if n_keys < n_queries:
+        raise ValueError(f"n_keys is {n_keys}, but n_queries is {n_queries}")
+    query_positions = torch.arange(n_queries)[:, None] + (n_keys - n_queries)  # (T, 1)
+    return torch.arange(n_keys)[None, :] <= query_positions  # (T, S)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_causal_mask", "locked": true, "points": 2, "solution": false, "task": false}
+import torch
+
+from byhand import check
+
+with check.exercise("causal_mask"):
+    wrong = {
+        "row 0 stops at key 0, but two older keys come before query 0; align at the end.": [
+            [1, 0, 0, 0],
+            [1, 1, 0, 0],
+        ],
+        "True and False are swapped: True means the query MAY attend.": [[0, 0, 0, 1], [0, 0, 0, 0]],
+        "each query may attend to its own key, too.": [[1, 1, 0, 0], [1, 1, 1, 0]],
+        "this is the future: a query sees keys up to its own.": [[0, 0, 1, 1], [0, 0, 0, 1]],
+        "the triangle is the wrong way round: a later query sees more.": [[1, 1, 1, 1], [0, 1, 1, 1]],
+        "one key too many: query 0 saw the next token.": [[1, 1, 1, 1], [1, 1, 1, 1]],
+    }
+    want, axes = torch.tensor([[True, True, True, False], [True, True, True, True]]), ("query", "key")
+    check.values("causal_mask(2, 4)", causal_mask(2, 4), want, axes=axes, known_wrong=wrong)
+    said = ("keys", "queries")
+    check.raises("causal_mask(3, 2)", lambda: causal_mask(3, 2), mentions=(said, "2", "3"))
+    check.source("causal_mask", forbid=("blocks.causal_mask",), allow_text="a comparison, or torch.tril.")
+    ### BEGIN HIDDEN TESTS
+    random = check.rng().integers(2, 30, (3, 2)).tolist()
+    for T, S in [(1, 1), (1, 6), (5, 5), (3, 8), (2, 3), *map(sorted, random)]:
+        want = torch.tensor([[j <= i + S - T for j in range(S)] for i in range(T)])
+        check.values(f"causal_mask({T}, {S})", causal_mask(T, S), want, axes=axes)
+    for T, S in [(2, 1), (9, 4)]:
+        call = f"causal_mask({T}, {S})"
+        check.raises(call, lambda T=T, S=S: causal_mask(T, S), mentions=(said, str(T), str(S)))
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# A sentence of three real tokens, padded to five, in a model that writes: both masks, joined by `&`. **Question:** the
+# rows of the padding still attend to real tokens. Why does that do no harm?
+
+# %%
+both = causal_mask(5, 5) & padding_mask(torch.tensor([3]), 5)  # (T, S) & (1, S) -> (T, S)
+tokens = ["I", "am", "here", "[pad]", "[pad]"]
+caption = "What to see: nothing above the diagonal, nothing in the two columns of the padding."
+ax = plot.mask(both, queries=tokens, keys=tokens, caption=caption)
+
+# %% [markdown]
+# ### Exercise 3 · `scaled_dot_product_attention` — 4 points, difficulty 3/3, importance 3/3, about 15 minutes
+#
+# Lesson 01 for all queries, heads and sentences at once. The formula is the same; the axes in front go along.
+#
+# $$\text{weights} = \text{softmax}\!\left(\frac{QK^\top}{\sqrt D}\right), \qquad \text{output} = \text{weights} \cdot V$$
+#
+# 1. Where `mask` is False, the score is −∞ **before** the softmax.
+# 2. A query that may attend to nothing gets weights 0, output 0, and **finite gradients**: a NaN in one row spoils
+#    every parameter.
+# 3. Half precision works too, so large negative numbers do not.
+#
+# No ready-made attention; torch's softmax is allowed. The checks of sizes are given.
+#
+# **Predict first:** all keys are the same. What is the output?
+#
+# <details><summary>Answer</summary>The mean of the values, whatever the query: equal scores, equal weights.</details>
+# <details><summary>Hint 1 · idea</summary>Score, scale, mask, softmax, sum. <code>@</code> does all the axes in front by itself.</details>
+# <details><summary>Hint 2 · shape of the answer</summary><code>transpose(-2, -1)</code> turns keys <code>(…, S, D)</code> round; <code>masked_fill</code> writes a number where a mask is True.</details>
+# <details><summary>Hint 3 · nearly there</summary>Find rows whose mask has no True (<code>any</code>, <code>keepdim</code>). Give their scores a harmless 0 before the softmax; write weight 0 at every blocked place after it.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "scaled_dot_product_attention", "locked": false, "solution": true, "task": false}
+def scaled_dot_product_attention(q, k, v, mask=None):
+    """Attention of T queries to S keys, in each of the leading axes.
+
+    q: (…, T, D), k: (…, S, D), v: (…, S, Dv), leading sizes equal. mask: bool, broadcasts to (…, T, S).
+    Returns: output (…, T, Dv) and weights (…, T, S); zeros for a query that may attend to nothing.
+    Raises: ValueError if sizes do not fit.
+    Source: Vaswani et al. 2017, section 3.2.1.
+    """
+    shape = (*q.shape[:-1], k.shape[-2])  # given: the shape of scores and weights, (…, T, S)
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2] or q.shape[-1] != k.shape[-1]:
+        raise ValueError(f"q {tuple(q.shape)}, k {tuple(k.shape)} and v {tuple(v.shape)} do not fit")
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"k has {k.shape[-2]} rows, but v has {v.shape[-2]}")
+    if mask is not None:
+        ends = zip(mask.shape[::-1], shape[::-1], strict=False)  # sizes from the last axis on
+        if mask.ndim > len(shape) or any(size not in (1, full) for size, full in ends):
+            raise ValueError(f"mask {tuple(mask.shape)} does not broadcast to {shape}")
+    ### BEGIN SOLUTION
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5  # (…, T, S)
+    if mask is None:
+        weights = scores.softmax(dim=-1)
+    else:
+        nothing = ~mask.any(dim=-1, keepdim=True)  # (…, T, 1): queries that may attend to nothing
+        scores = scores.masked_fill(~mask, float("-inf")).masked_fill(nothing, 0.0)
+        weights = scores.softmax(dim=-1).masked_fill(~mask, 0.0)
+    return weights @ v, weights  # (…, T, Dv), (…, T, S)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_scaled_dot_product_attention", "locked": true, "points": 4, "solution": false, "task": false}
+import numpy as np
+import torch
+from torch.nn import functional
+
+from byhand import check
+
+with check.exercise("scaled_dot_product_attention"):
+    log3 = float(np.log(3.0))
+    q = torch.tensor([[2 * log3, 0, 0, 0], [0, 0, 0, 0]], dtype=torch.float64)
+    k = torch.tensor([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]], dtype=torch.float64)
+    v = torch.tensor([[0, 5], [10, 0], [5, 5]], dtype=torch.float64)
+    wrong = {
+        "the scale is missing: divide the scores by the root of D = 4.": [[8.636364, 0.909091], [5, 10 / 3]],
+        "divided by D; the scale is its square root.": [[5.980762, 2.679492], [5, 10 / 3]],
+        "divided by the root of the number of keys; D counts features.": [[7.300098, 1.799934], [5, 10 / 3]],
+        "softmax ran over the queries; each query shares its weights among the keys.": [[10, 5], [5, 5]],
+        "the scale comes after softmax; divide the scores.": [[4.318182, 0.454545], [2.5, 5 / 3]],
+        "softmax is missing.": [[10.986123, 0.0], [0.0, 0.0]],
+    }
+    third, pair_of_axes = [1 / 3] * 3, (("query", "feature"), ("query", "key"))
+    outputs = torch.tensor([[7, 2], [5, 10 / 3]], dtype=torch.float64)
+    want = (outputs, torch.tensor([[0.2, 0.6, 0.2], third], dtype=torch.float64))
+    got = scaled_dot_product_attention(q, k, v)
+    check.values("scaled_dot_product_attention(q, k, v)", got, want, axes=pair_of_axes, known_wrong=wrong)
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    wrong = {
+        "a row of -inf gives nan; where nothing may be seen, zeros.": [[7.5, 1.25], [np.nan] * 2],
+        "a query that may attend to nothing gets zeros, not the mean.": [[7.5, 1.25], [5, 10 / 3]],
+        "the mask is turned round: True means MAY attend.": [[5, 5], [5, 10 / 3]],
+        "the weights were blocked after softmax, so a row no longer adds up to 1.": [[6, 1], [0, 0]],
+        "no key was blocked: give it the score -inf; 0 is an ordinary score.": [[7, 2], [5, 10 / 3]],
+    }
+    outputs = torch.tensor([[7.5, 1.25], [0, 0]], dtype=torch.float64)
+    want = (outputs, torch.tensor([[0.25, 0.75, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64))
+    call, got = "scaled_dot_product_attention(q, k, v, mask)", scaled_dot_product_attention(q, k, v, mask)
+    check.values(call, got, want, axes=pair_of_axes, known_wrong=wrong)
+    library = (".scaled_dot_product_attention", "_scaled_dot_product_attention_math", "blocks.attention")
+    library += ("MultiheadAttention", "multi_head_attention_forward", "MultiHeadAttention", "flex_attention")
+    allowed = "@, masked_fill and torch.softmax."
+    check.source("scaled_dot_product_attention", forbid=library, allow_text=allowed)
+    ### BEGIN HIDDEN TESTS
+    generator = check.generator()
+
+    def random(*shape):
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    def slow(q, k, v, mask):  # query by query, in float64
+        output, weights = torch.zeros(*q.shape[:-1], v.shape[-1]).double(), torch.zeros(mask.shape).double()
+        for at in np.ndindex(*q.shape[:-1]):
+            query, keys, values = q[at].tolist(), k[at[:-1]].tolist(), v[at[:-1]].double()
+            seen = [j for j in range(len(keys)) if mask[(*at, j)]]
+            scores = [np.dot(query, keys[j]) / len(query) ** 0.5 for j in seen]
+            exps = [float(np.exp(score - max(scores))) for score in scores]
+            for j, one in zip(seen, exps, strict=True):
+                weights[(*at, j)] = one / sum(exps)
+                output[at] += one / sum(exps) * values[j]
+        return output, weights
+
+    sizes = [((), 1, 1, 1, 1, None), ((), 3, 5, 4, 2, (3, 5)), ((2,), 3, 3, 3, 3, (2, 1, 3))]
+    sizes += [((2, 3), 4, 6, 8, 5, (2, 1, 4, 6)), ((2, 2), 3, 4, 2, 1, (4,)), ((3,), 2, 5, 6, 4, (2, 1))]
+    sizes += [((2, 1, 2), 2, 3, 4, 4, (2, 1, 1, 1, 3)), ((2,), 2, 2, 2, 2, (1,)), ((2,), 2, 3, 4, 1, None)]
+    for leading, T, S, D, D_v, mask_shape in sizes:
+        mask = None if mask_shape is None else torch.rand(mask_shape, generator=generator) > 0.4
+        full = torch.ones(*leading, T, S) > 0 if mask is None else mask.expand(*leading, T, S)
+        given = [random(*leading, *size) for size in ((T, D), (S, D), (S, D_v))]
+        if mask_shape == (2, 1, 4, 6):
+            mask[0, 0, 1], mask[1, 0, :, 2] = False, False  # a blocked query; a key that nobody may see
+            given[1][1, :, 2], given[2][1, :, 2] = 300.0, -300.0
+        for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+            q, k, v = (part.to(dtype) for part in given)
+            want = tuple(part.to(dtype) for part in slow(q, k, v, full))
+            shapes = f"q {(*leading, T, D)}, k {(*leading, S, D)}, v {(*leading, S, D_v)}"
+            call = f"scaled_dot_product_attention(q, k, v, mask), {shapes}, mask {mask_shape}, {dtype}"
+            check.values(call, scaled_dot_product_attention(q, k, v, mask), want)
+    q, k, v = (random(2, 5, 3, 4).transpose(1, 2) for _ in range(3))
+    got, call = (
+        scaled_dot_product_attention(q, k, v),
+        "scaled_dot_product_attention(q, k, v) of transposed views",
+    )
+    check.values(call, got, slow(q, k, v, torch.ones(2, 3, 5, 5)))
+    q = torch.tensor([[200.0, 0, 0, 0], [-200.0, 0, 0, 0]])  # scaled scores up to 10000 and down to -10000
+    k, v = torch.tensor([[100.0, 0, 0, 0], [99.9921875, 0, 0, 0], [-100.0, 1, 1, 1]]), random(3, 2).float()
+    want = tuple(part.float() for part in slow(q, k, v, torch.ones(2, 3)))
+    call, note = "scaled_dot_product_attention(q, k, v), scores of ±10000", "Is the softmax a stable one?"
+    check.values(call, scaled_dot_product_attention(q, k, v), want, tolerance=1e-3, note=note)
+    q, k, v = random(2, 2, 3, 4), random(2, 2, 5, 4), random(2, 2, 5, 2)
+    mask = torch.rand((2, 1, 3, 5), generator=generator) > 0.5
+    mask[..., 0], mask[0, 0, 1], mask[1, 0, :, 3] = True, False, False
+    for one in (mask, None, torch.zeros(5, dtype=torch.bool)):
+        call = f"scaled_dot_product_attention(q, k, v, {'None' if one is None else 'mask'})"
+        check.gradient(call, lambda q, k, v, m=one: scaled_dot_product_attention(q, k, v, m), (q, k, v))
+    cotangent = random(2, 2, 3, 2)
+    for dtype in (torch.float64, torch.float32):
+        sides = []
+        for function in (scaled_dot_product_attention, functional.scaled_dot_product_attention):
+            leaves = [part.to(dtype).clone().requires_grad_() for part in (q, k, v)]
+            output = function(*leaves, mask) if sides else function(*leaves, mask)[0]
+            (output * cotangent.to(dtype)).sum().backward()
+            sides.append([leaf.grad for leaf in leaves])
+        for name, got, want in zip("qkv", *sides, strict=True):
+            check.values(f"the gradient of {name}, {dtype}, against torch's own attention", got, want)
+    call = "scaled_dot_product_attention(q, k, v, mask)"
+    check.kept(call, scaled_dot_product_attention, q, k, v, mask)
+    cases = [((2, 3), (4, 5), (4, 6), None, "35"), ((2, 3), (4, 1), (4, 6), None, "31")]
+    cases += [((2, 1), (4, 3), (4, 6), None, "13"), ((2, 3), (4, 3), (5, 6), None, "45")]
+    cases += [((2, 3), (4, 3), (1, 6), None, "41"), ((2, 3), (1, 3), (4, 6), None, "41")]
+    cases += [((2, 5, 3), (1, 4, 3), (1, 4, 6), None, "21"), ((1, 5, 3), (2, 4, 3), (2, 4, 6), None, "12")]
+    cases += [((2, 5, 3), (2, 4, 3), (1, 4, 6), None, "21"), ((2, 5, 3), (4, 3), (4, 6), None, "")]
+    cases += [((2, 3), (4, 3), (4, 6), (2, 7), "74"), ((2, 3), (4, 3), (4, 6), (3, 4), "32")]
+    cases += [((2, 3), (4, 3), (4, 6), (5, 2, 4), ""), ((1, 3), (4, 3), (4, 6), (2, 4), "21")]
+    for *shapes, mask_shape, numbers in cases:
+        said = (("mask",) if mask_shape else ("q", "k", "v"), *numbers)
+        call = f"scaled_dot_product_attention(q, k, v, mask) with q, k, v {shapes} and mask {mask_shape}"
+        tensors = [*map(torch.ones, shapes), None if mask_shape is None else torch.ones(mask_shape) > 0]
+        check.raises(call, lambda t=tensors: scaled_dot_product_attention(*t), mentions=said)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 4 · `split_heads` — 2 points, difficulty 2/3, importance 3/3, about 7 minutes
+#
+# One set of weights can follow one relation. So cut the $E$ features into $H$ **heads** of $D = E/H$, and let each
+# attend by itself. Head $h$ takes the features $hD, \dots, (h+1)D - 1$ of **every** token:
+#
+# $$\text{heads}_{b,h,t,d} = x_{b,\,t,\,hD+d}$$
+#
+# If $H$ does not divide $E$, raise a `ValueError` with both numbers and `x` or `n_heads` in its message.
+#
+# **Predict first:** does `x.view(B, H, T, D)` do it? It has the right shape.
+#
+# <details><summary>Answer</summary>No. It deals the numbers out in the order of memory, so head 0 gets the first tokens whole. Try it below.</details>
+# <details><summary>Hint 1 · idea</summary>Two steps: first cut the last axis in two, then change the order of the axes.</details>
+# <details><summary>Hint 2 · shape of the answer</summary><code>(B, T, E)</code> → <code>(B, T, H, D)</code> → <code>(B, H, T, D)</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary><code>reshape</code> or <code>unflatten</code> cuts, <code>transpose(1, 2)</code> swaps.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "split_heads", "locked": false, "solution": true, "task": false}
+def split_heads(x, n_heads):
+    """Cut the features of every token into heads.
+
+    x: (B, T, E). Returns: (B, H, T, D), head h holds features h·D to (h+1)·D - 1.
+    Raises: ValueError if E is not divisible by n_heads; the message holds both numbers.
+    """
+    ### BEGIN SOLUTION
+    if x.shape[-1] % n_heads:
+        raise ValueError(f"x has {x.shape[-1]} features, not divisible by n_heads = {n_heads}")
+    heads = x.reshape(*x.shape[:-1], n_heads, -1)  # (B, T, H, D)
+    return heads.transpose(1, 2)  # (B, H, T, D)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_split_heads", "locked": true, "points": 2, "solution": false, "task": false}
+import torch
+
+from byhand import check
+
+with check.exercise("split_heads"):
+    x = torch.tensor([[[0.0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23]]])  # 3 tokens, 4 features
+    wrong = {
+        "these numbers are in the order of memory: cut the last axis, then transpose.": [
+            [[[0, 1], [2, 3], [10, 11]], [[12, 13], [20, 21], [22, 23]]]
+        ],
+        "head h takes neighbouring features; these are every second one.": [
+            [[[0, 2], [10, 12], [20, 22]], [[1, 3], [11, 13], [21, 23]]]
+        ],
+        "the heads come in the wrong order.": [[[[2, 3], [12, 13], [22, 23]], [[0, 1], [10, 11], [20, 21]]]],
+    }
+    want = torch.tensor([[[[0.0, 1], [10, 11], [20, 21]], [[2, 3], [12, 13], [22, 23]]]])
+    axes = ("sentence", "head", "token", "feature")
+    check.values("split_heads(x, 2)", split_heads(x, 2), want, axes=axes, known_wrong=wrong)
+    call, said = "split_heads(torch.zeros(1, 2, 6), 4)", (("x", "n_heads", "d_model"), "6", "4")
+    check.raises(call, lambda: split_heads(torch.zeros(1, 2, 6), 4), mentions=said)
+    check.source("split_heads", forbid=("blocks.split_heads",), allow_text="reshape and transpose.")
+    ### BEGIN HIDDEN TESTS
+    generator = check.generator()
+
+    def slow(x, H):
+        D = x.shape[2] // H
+        heads = [[[row[h * D : h * D + D] for row in rows] for h in range(H)] for rows in x.tolist()]
+        return torch.tensor(heads, dtype=x.dtype)
+
+    for B, T, E, H in [(1, 1, 1, 1), (2, 3, 6, 3), (3, 2, 4, 4), (2, 4, 4, 1), (2, 2, 12, 2), (4, 4, 16, 4)]:
+        for dtype in (torch.float64, torch.float32):
+            x = torch.randn(B, T, E, generator=generator).to(dtype)
+            call = f"split_heads(x, {H}), x ({B}, {T}, {E}), {dtype}"
+            check.values(call, split_heads(x, H), slow(x, H), axes=axes)
+    x = torch.randn(3, 2, 8, generator=generator).transpose(0, 1)
+    check.values("split_heads(x.transpose(0, 1), 4)", split_heads(x, 4), slow(x, 4), axes=axes)
+    check.kept("split_heads(x, 4)", split_heads, x, 4)
+    cotangent, x = torch.randn(2, 4, 3, 2, generator=generator), x.detach().clone().requires_grad_()
+    (split_heads(x, 4) * cotangent).sum().backward()
+    want = torch.cat([cotangent[:, h] for h in range(4)], dim=-1)
+    check.true("split_heads(x, 4)", x.grad is not None, "no gradient arrives at x.")
+    check.values("the gradient of x through split_heads(x, 4)", x.grad, want)
+    for E, H in [(7, 2), (5, 10), (9, 4)]:
+        call, said = f"split_heads(torch.zeros(2, 4, {E}), {H})", (said[0], str(E), str(H))
+        check.raises(call, lambda E=E, H=H: split_heads(torch.zeros(2, 4, E), H), mentions=said)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 5 · `merge_heads` — 1 point, difficulty 1/3, importance 3/3, about 4 minutes
+#
+# The way back: put the heads of each token side by side again. `merge_heads(split_heads(x, H))` is `x`.
+#
+# **Predict first:** after a transpose, `view` refuses and `reshape` does not. What does `reshape` do instead?
+#
+# <details><summary>Answer</summary>It copies the numbers into their new order.</details>
+# <details><summary>Hint 1 · idea</summary>Undo the two steps of Exercise 4, the last one first.</details>
+# <details><summary>Hint 2 · shape of the answer</summary><code>(B, H, T, D)</code> → <code>(B, T, H, D)</code> → <code>(B, T, E)</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary>One <code>transpose</code>, then <code>flatten</code> or <code>reshape</code> the last two axes.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "merge_heads", "locked": false, "solution": true, "task": false}
+def merge_heads(x):
+    """Put the heads of every token side by side: the inverse of split_heads.
+
+    x: (B, H, T, D). Returns: (B, T, E) with E = H·D.
+    """
+    ### BEGIN SOLUTION
+    return x.transpose(1, 2).flatten(2)  # (B, T, H, D) -> (B, T, E)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_merge_heads", "locked": true, "points": 1, "solution": false, "task": false}
+import torch
+
+from byhand import check
+
+with check.exercise("merge_heads"):
+    heads = torch.tensor([[[[0.0, 1], [10, 11], [20, 21]], [[2, 3], [12, 13], [22, 23]]]])  # (1, 2, 3, 2)
+    wrong = {
+        "transpose before you reshape.": [[[0, 1, 10, 11], [20, 21, 2, 3], [12, 13, 22, 23]]],
+        "each head's features stay together.": [[[0, 2, 1, 3], [10, 12, 11, 13], [20, 22, 21, 23]]],
+        "the heads come in the wrong order.": [[[2, 3, 0, 1], [12, 13, 10, 11], [22, 23, 20, 21]]],
+    }
+    want = torch.tensor([[[0.0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23]]])
+    axes = ("sentence", "token", "feature")
+    check.values("merge_heads(heads)", merge_heads(heads), want, axes=axes, known_wrong=wrong)
+    check.source("merge_heads", forbid=("blocks.merge_heads",), allow_text="transpose and reshape.")
+    ### BEGIN HIDDEN TESTS
+    generator = check.generator()
+    for B, H, T, D in [(1, 1, 1, 1), (2, 3, 4, 5), (3, 4, 1, 2), (2, 1, 3, 3), (2, 2, 2, 2), (1, 6, 5, 1)]:
+        for dtype in (torch.float64, torch.float32):
+            x = torch.randn(B, H, T, D, generator=generator).to(dtype)
+            want = torch.stack([x[:, h, :, d] for h in range(H) for d in range(D)], dim=-1)
+            call = f"merge_heads(x), x ({B}, {H}, {T}, {D}), {dtype}"
+            check.values(call, merge_heads(x), want, axes=axes)
+    whole = torch.randn(2, 3, 8, generator=generator)
+    parts = torch.stack(whole.split(2, dim=-1), dim=1)
+    for name, x in [("contiguous", parts), ("a view", whole.reshape(2, 3, 4, 2).transpose(1, 2))]:
+        check.values(f"merge_heads(x), x (2, 4, 3, 2), {name}", merge_heads(x), whole, axes=axes)
+    check.kept("merge_heads(x)", merge_heads, x)
+    x = parts.clone().requires_grad_()
+    (merge_heads(x) * whole).sum().backward()
+    check.true("merge_heads(x)", x.grad is not None, "no gradient arrives at x.")
+    check.values("the gradient of x through merge_heads(x)", x.grad, parts)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 6 · `MultiHeadAttention` — 5 points, difficulty 3/3, importance 3/3, about 15 minutes
+#
+# The whole layer, like `nn.MultiheadAttention`:
+#
+# $$\text{project} \to \text{split} \to \text{attend} \to \text{merge} \to \text{project}$$
+#
+# 1. Four layers `nn.Linear(E, E)`: `q_proj`, `k_proj`, `v_proj`, `out_proj`, all with a bias or all without.
+# 2. No `key`: it is the query. No `value`: it is the key.
+# 3. A mask with three axes is a `ValueError` that names `mask`: is the first one batch or heads? Padding comes as
+#    `mask[:, None, None, :]`. Heads that do not divide `d_model`: a `ValueError` with both numbers.
+#
+# Use your own functions or those of `blocks`, but no ready-made layer.
+#
+# **Predict first:** which grows with `n_heads`: the parameters, the scores, or both?
+#
+# <details><summary>Answer</summary>The scores: one (T, S) table a head. The four layers stay E times E.</details>
+# <details><summary>Hint 1 · idea</summary>Self-attention and cross-attention are the same lines; only the source of keys and values differs.</details>
+# <details><summary>Hint 2 · shape of the answer</summary><code>__init__</code> makes four layers and keeps n_heads. <code>forward</code>: defaults, three projections split into heads, attention, merge, <code>out_proj</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary>A mask of shape <code>(B, 1, 1, S)</code> broadcasts to <code>(B, H, T, S)</code> by itself; pass it on as it is. Mind the order: key first, then value.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "MultiHeadAttention", "locked": false, "solution": true, "task": false}
+class MultiHeadAttention(nn.Module):
+    """Attention in n_heads heads, with learned projections.
+
+    d_model: E, divisible by n_heads, else ValueError. bias: for all four layers.
+    forward: query (B, T, E), key and value (B, S, E), mask bool that broadcasts to (B, H, T, S).
+    Returns: output (B, T, E) and weights (B, H, T, S).
+    Raises: ValueError for a mask with three axes.
+    Source: Vaswani et al. 2017, section 3.2.2.
+    """
+
+    def __init__(self, d_model, n_heads, bias=True):
+        super().__init__()
+        ### BEGIN SOLUTION
+        if d_model % n_heads:
+            raise ValueError(f"d_model = {d_model} is not divisible by n_heads = {n_heads}")
+        self.n_heads = n_heads
+        self.q_proj = nn.Linear(d_model, d_model, bias=bias)
+        self.k_proj = nn.Linear(d_model, d_model, bias=bias)
+        self.v_proj = nn.Linear(d_model, d_model, bias=bias)
+        self.out_proj = nn.Linear(d_model, d_model, bias=bias)
+        ### END SOLUTION
+
+    def forward(self, query, key=None, value=None, mask=None):
+        ### BEGIN SOLUTION
+        if mask is not None and mask.ndim == 3:
+            raise ValueError(f"mask {tuple(mask.shape)} has 3 axes; write mask[:, None] for one per sentence")
+        key = query if key is None else key
+        value = key if value is None else value
+        q = blocks.split_heads(self.q_proj(query), self.n_heads)  # (B, H, T, D)
+        k = blocks.split_heads(self.k_proj(key), self.n_heads)  # (B, H, S, D)
+        v = blocks.split_heads(self.v_proj(value), self.n_heads)  # (B, H, S, D)
+        attended, weights = blocks.attention(q, k, v, mask)  # (B, H, T, D), (B, H, T, S)
+        return self.out_proj(blocks.merge_heads(attended)), weights  # (B, T, E), (B, H, T, S)
+        ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_MultiHeadAttention", "locked": true, "points": 5, "solution": false, "task": false}
+import torch
+from torch import nn
+
+from byhand import check
+
+needs = ("scaled_dot_product_attention", "split_heads", "merge_heads")
+with check.exercise("MultiHeadAttention", needs=needs):
+    axes = (("sentence", "token", "feature"), ("sentence", "head", "query", "key"))
+    layer = MultiHeadAttention(4, 2)
+    names, one = ("q_proj", "k_proj", "v_proj", "out_proj"), torch.eye(4)
+    got = sorted(name for name, _ in layer.named_parameters())
+    want = sorted(f"{name}.{part}" for name in names for part in ("weight", "bias"))
+    check.values("the names of the parameters of MultiHeadAttention(4, 2)", got, want)
+    state = dict(zip([f"{name}.weight" for name in names], (0 * one, 0 * one, -one, 2 * one), strict=True))
+    state |= {f"{name}.bias": torch.zeros(4) for name in names} | {"out_proj.bias": torch.ones(4)}
+    layer.load_state_dict(state)  # scores all 0, values -x, out_proj doubles and adds 1
+    x = torch.tensor([[[0.0, 1, 2, 3], [4, 5, 6, 7]]])
+    wrong = {
+        "out_proj was not used.": [[[-2, -3, -4, -5]] * 2],
+        "v_proj was not used.": [[[5, 7, 9, 11]] * 2],
+        "the heads were merged without a transpose.": [[[-3, -5, -3, -5], [-7, -9, -7, -9]]],
+        "out_proj ran before the heads were merged.": [[[-1, -2, -3, -4]] * 2],
+    }
+    want = (torch.tensor([[[-3.0, -5, -7, -9]] * 2]), torch.full((1, 2, 2, 2), 0.5))
+    check.values("layer(x)", layer(x), want, axes=axes, known_wrong=wrong)
+    first = torch.tensor([[True, False]])  # one sentence whose second token is padding
+    want = (torch.tensor([[[1.0, -1, -3, -5]] * 2]), torch.tensor([1.0, 0]).expand(1, 2, 2, 2))
+    call = "layer(x, mask=first[:, None, None, :])"
+    check.values(call, layer(x, mask=first[:, None, None, :]), want, axes=axes)
+    call = "layer(x, mask=torch.ones(1, 2, 2, dtype=torch.bool))"
+    check.raises(call, lambda: layer(x, mask=torch.ones(1, 2, 2, dtype=torch.bool)), mentions=("mask",))
+    said = (("d_model", "n_heads"), "6", "4")
+    check.raises("MultiHeadAttention(6, 4)", lambda: MultiHeadAttention(6, 4), mentions=said)
+    library = ("MultiheadAttention", "multi_head_attention_forward", "blocks.MultiHeadAttention")
+    allowed = "nn.Linear, and your functions or blocks.attention."
+    check.source("MultiHeadAttention", forbid=(*library, "manual_seed"), allow_text=allowed)
+    ### BEGIN HIDDEN TESTS
+    generator = check.generator()
+
+    def random(*shape):
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    def parts(theirs, look):  # the parameters of torch's layer, by the names of this one
+        found = {}
+        for kind in ("weight", "bias")[: 1 + (theirs.in_proj_bias is not None)]:
+            whole = [*look(getattr(theirs, f"in_proj_{kind}")).chunk(3), look(getattr(theirs.out_proj, kind))]
+            found |= zip([f"{name}.{kind}" for name in names], whole, strict=True)
+        return found
+
+    def slope(parameter):
+        return parameter.grad
+
+    def pair(E, H, bias=True):  # torch's layer and the learner's, with the same random parameters
+        layer = MultiHeadAttention(E, H, bias)
+        theirs = nn.MultiheadAttention(E, H, bias=bias, batch_first=True, dtype=torch.float64)
+        for parameter in theirs.parameters():
+            parameter.data = 0.7 * random(*parameter.shape)
+        state, call = parts(theirs, torch.Tensor.detach), f"MultiHeadAttention({E}, {H}, bias={bias})"
+        got = sorted((name, list(parameter.shape)) for name, parameter in layer.named_parameters())
+        want = sorted((name, list(part.shape)) for name, part in state.items())
+        check.values(f"the names and shapes of the parameters of {call}", got, want)
+        layer.to(torch.float64)
+        layer.load_state_dict(state, strict=False)
+        return theirs, layer
+
+    def reference(theirs, query, key=None, value=None, mask=None):
+        key = query if key is None else key
+        value = key if value is None else value
+        shape = (len(query), theirs.num_heads, query.shape[1], key.shape[1])
+        blocked = None if mask is None else ~mask.expand(shape).reshape(-1, *shape[2:])  # True: blocked
+        return theirs(query, key, value, attn_mask=blocked, average_attn_weights=False)
+
+    three = ("query", "key", "value")
+    cases = [(three[:1], 4, 4, 3, True, None), (three[:1], 3, 3, 2, True, (3, 3))]
+    cases += [(three[:2], 3, 5, 6, True, (2, 1, 1, 5)), (three, 3, 4, 2, True, (2, 2, 3, 4))]
+    cases += [(three, 4, 4, 1, False, None), (three, 1, 6, 3, False, (2, 1, 1, 6))]
+    cases += [(("query", "value"), 4, 4, 3, True, (2, 1, 4, 4)), (three[:2], 5, 1, 2, True, None)]
+    for which, T, S, H, bias, mask_shape in cases:
+        theirs, layer = pair(6, H, bias)
+        inputs = {name: random(2, T if name == "query" else S, 6) for name in which}
+        options = {} if mask_shape is None else {"mask": torch.rand(mask_shape, generator=generator) > 0.4}
+        for mask in options.values():
+            mask[..., 0] = True
+        call = f"MultiHeadAttention(6, {H}, bias={bias})({', '.join(f'{name}={name}' for name in which)}, mask=…) with "
+        call += f"T = {T}, S = {S}, mask {mask_shape}, against nn.MultiheadAttention"
+        results, cotangents = [], (random(2, T, 6), random(2, H, T, S))
+        for module in (theirs, layer):
+            leaves = {name: part.clone().requires_grad_() for name, part in inputs.items()}
+            got = layer(**leaves, **options) if results else reference(theirs, **leaves, **options)
+            if results:
+                check.values(call, got, results[0][0], axes=axes)
+                cut = not all(part.requires_grad for part in got)
+                check.true(call, not cut, "the result is cut off from its gradient.")
+            module.zero_grad()
+            sum((part * weight).sum() for part, weight in zip(got, cotangents, strict=True)).backward()
+            found = {n: p.grad for n, p in layer.named_parameters()} if results else parts(theirs, slope)
+            found |= {name: leaf.grad for name, leaf in leaves.items()}
+            results.append((tuple(part.detach() for part in got), found))
+        for name, want in results[0][1].items():
+            check.values(f"the gradient of {name} in {call}", results[1][1][name], want)
+    theirs, layer = pair(8, 2)
+    x, order, lengths = random(3, 5, 8), torch.randperm(5, generator=generator), torch.tensor([5, 3, 1])
+    real = torch.arange(5) < lengths[:, None]
+    padding, before = real[:, None, None, :], torch.arange(5)[:, None] >= torch.arange(5)
+    got, want = layer(x[:, order])[0], layer(x)[0][:, order]
+    check.values("layer(x[:, order])[0], the tokens in another order", got, want)
+    changed = x.masked_fill(~real[..., None], 90.0)
+    got, want = layer(changed, mask=padding)[0][real], layer(x, mask=padding)[0][real]
+    check.values("layer(x, mask=padding)[0] at real tokens, after the padding changed", got, want)
+    got, want = layer(x, mask=padding)[0][1:2, :3], layer(x[1:2, :3])[0]
+    check.values("layer(x, mask=padding)[0][1:2, :3], the sentence alone without padding", got, want)
+    future = torch.cat([x[:, :3], random(3, 2, 8)], dim=1)
+    got, want = layer(future, mask=before)[0][:, :3], layer(x, mask=before)[0][:, :3]
+    check.values("layer(x, mask=causal)[0][:, :3], after tokens 3 and 4 changed", got, want)
+    nothing, bias = before.clone(), layer.state_dict()["out_proj.bias"]
+    nothing[2] = False
+    leaf, call = x.clone().requires_grad_(), "layer(x, mask=mask), where query 2 may attend to nothing"
+    output, weights = layer(leaf, mask=nothing)
+    check.values(f"{call}: output[:, 2] is the bias of out_proj", output[:, 2], bias.expand(3, 8))
+    check.values(f"{call}: weights[:, :, 2]", weights[:, :, 2], torch.zeros(3, 2, 5, dtype=torch.float64))
+    layer.zero_grad()
+    (output * random(3, 5, 8)).sum().backward()
+    found = {"x": leaf.grad} | {name: parameter.grad for name, parameter in layer.named_parameters()}
+    for name, one in found.items():
+        finite = one is not None and bool(one.isfinite().all())
+        check.true(call, finite, f"the gradient of {name} is not finite.")
+    one = random(3, 4, 8)
+    check.kept("layer(query, key, value, mask)", layer, x, one, 2 * one, torch.ones(5, 4) > 0)
+    theirs, layer = pair(8, 4)
+    want = tuple(part.detach().float() for part in reference(theirs, x))
+    layer.to(torch.float32)
+    check.values("layer(x) in float32", layer(x.float()), want, axes=axes, tolerance=1e-4)
+    fresh, again = (MultiHeadAttention(8, 4) for _ in range(2))
+    differ = not torch.equal(fresh.q_proj.weight, again.q_proj.weight)
+    check.true("MultiHeadAttention(8, 4), made twice", differ, "q_proj must start with random numbers.")
+    for E, H in [(9, 2), (4, 8)]:
+        call, said = f"MultiHeadAttention({E}, {H})", (said[0], str(E), str(H))
+        check.raises(call, lambda E=E, H=H: MultiHeadAttention(E, H), mentions=said)
+    cases = [((2, 3, 8), (1, 4, 8), (1, 4, 8), None), ((2, 3, 8), (2, 4, 8), (2, 1, 8), None)]
+    cases += [((2, 3, 8), (2, 4, 7), (2, 4, 8), None), ((1, 3, 8), (2, 4, 8), (2, 4, 8), None)]
+    cases += [(*((2, n, 8) for n in (3, 4, 4)), shape) for shape in [(2, 4), (3, 1, 1, 4), (2, 3, 1, 4)]]
+    cases += [(*((1, n, 8) for n in (1, 4, 4)), shape) for shape in [(3, 4), (2, 1, 1, 4), (2, 1, 4, 1, 4)]]
+    cases += [(*((2, n, 8) for n in (3, 4, 4)), shape) for shape in [(2, 3, 4), (4, 3, 4), (1, 1, 1)]]
+    for *shapes, mask_shape in cases:
+        given = [*map(torch.ones, shapes), None if mask_shape is None else torch.ones(mask_shape) > 0]
+        call = f"MultiHeadAttention(8, 4)(query, key, value, mask), shapes {shapes} and mask {mask_shape}"
+        three_axes = mask_shape is not None and len(mask_shape) == 3
+        error, said = (ValueError, ("mask",)) if three_axes else (Exception, ())
+        check.raises(call, lambda given=given: fresh(*given), error=error, mentions=said)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# Your layer, before any training, with two heads. **Question:** change a word at the end. Which rows of the causal
+# layer may change?
+
+# %%
+generator = torch.Generator().manual_seed(3)
+layer = MultiHeadAttention(16, 2)
+for parameter in layer.parameters():
+    parameter.data = torch.randn(parameter.shape, generator=generator) / 3
+x = torch.randn(1, 6, 16, generator=generator)  # (B, T, E)
+_, weights = layer(x, mask=causal_mask(6, 6))
+caption = "What to see: two heads, two opinions; above the diagonal exactly 0. Each row adds up to 1."
+ax = plot.weights(weights[0, 0].detach(), title="head 0", caption=caption)
+ax = plot.weights(weights[0, 1].detach(), title="head 1", caption="What to see: other weights.")
+
+# %% [markdown]
+# ### Exercise 7 · `attention_cost` — 2 points, difficulty 2/3, importance 2/3, about 7 minutes
+#
+# What does attention cost? Count the two matrix products, $QK^\top$ and weights · $V$, for one sentence and all heads.
+# A product $(m, n) \cdot (n, p)$ has $m \cdot n \cdot p$ multiplications, each with an addition: 2 operations. Leave out
+# softmax and projections.
+#
+# And the memory: one score table `(H, T, S)` in float32, 4 bytes a number. Results are whole numbers, `int`.
+#
+# **Predict first:** twice as many heads at the same `d_model`: what happens to each number?
+#
+# <details><summary>Answer</summary>The operations stay: more heads, each narrower. The score tables double.</details>
+# <details><summary>Hint 1 · idea</summary>Count one head first, then multiply by the heads.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>Which m, n, p has <code>(T, D) · (D, S)</code>, and which has <code>(T, S) · (S, D)</code>? They agree.</details>
+# <details><summary>Hint 3 · nearly there</summary>H heads of size D make E. Stay with <code>*</code>: <code>/</code> gives a float.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "attention_cost", "locked": false, "solution": true, "task": false}
+def attention_cost(n_queries, n_keys, d_model, n_heads):
+    """Operations and memory of attention at batch 1.
+
+    Returns: {"flops": int, "score_bytes": int}: both matrix products, a multiply-add counts 2;
+    one float32 table of scores (H, T, S).
+    """
+    ### BEGIN SOLUTION
+    one_product = 2 * n_queries * n_keys * d_model  # of all heads together, H · D = E
+    return {"flops": 2 * one_product, "score_bytes": 4 * n_heads * n_queries * n_keys}
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_attention_cost", "locked": true, "points": 2, "solution": false, "task": false}
+import torch
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from byhand import check
+
+with check.exercise("attention_cost"):
+    right = {"flops": 480, "score_bytes": 120}
+    wrong = {
+        "half of it: there are two products, and a multiply-add counts as 2.": {**right, "flops": 240},
+        "a quarter: there are two products, and a multiply-add counts as 2.": {**right, "flops": 120},
+        "too much by n_heads: a head has only d_model / n_heads features.": {**right, "flops": 1440},
+        "this is one head; count all of them.": {**right, "flops": 160},
+        "these are numbers; a float32 takes 4 bytes.": {**right, "score_bytes": 30},
+        "this is the table of one head.": {**right, "score_bytes": 40},
+        "a float32 takes 4 bytes, a float64 takes 8.": {**right, "score_bytes": 240},
+        "a table has T times S scores, whatever d_model is.": {**right, "score_bytes": 480},
+    }
+    check.values("attention_cost(2, 5, 12, 3)", attention_cost(2, 5, 12, 3), right, known_wrong=wrong)
+    ### BEGIN HIDDEN TESTS
+    rng = check.rng()
+    sizes = [(1, 1, 1, 1), (512, 512, 768, 12), (1, 4096, 1024, 16), (1000003, 1000033, 4096, 32)]
+    sizes += [tuple(int(n) for n in (*rng.integers(1, 99, 2), h * rng.integers(1, 9), h)) for h in (1, 3, 8)]
+    for T, S, E, H in sizes:
+        flops = sum(2 * T * S * (E // H) for _ in range(H) for _ in ("scores", "output"))
+        want = {"flops": flops, "score_bytes": sum(4 * T * S for _ in range(H))}
+        check.values(f"attention_cost({T}, {S}, {E}, {H})", attention_cost(T, S, E, H), want)
+    for T, S, E, H in sizes[1:3]:
+        q, k = torch.empty(1, H, T, E // H, device="meta"), torch.empty(1, H, S, E // H, device="meta")
+        with FlopCounterMode(display=False) as counter:
+            functional.scaled_dot_product_attention(q, k, k)
+        got, want = attention_cost(T, S, E, H)["flops"], counter.get_total_flops()
+        check.values(f"attention_cost({T}, {S}, {E}, {H})['flops'], as torch counts", got, want)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# Does PyTorch count the same? Its counter can run on the device `meta`, where tensors have shapes but no numbers.
+# **Question:** in the picture, from which length on do the scores need more memory than keys and values together?
+
+# %%
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+lengths = [2**n for n in range(6, 14)]
+for T in lengths[::3]:
+    q = torch.empty(1, 8, T, 64, device="meta")  # (B, H, T, D)
+    with FlopCounterMode(display=False) as counter:
+        functional.scaled_dot_product_attention(q, q, q)
+    print(f"T = {T}: you {attention_cost(T, T, 512, 8)['flops']:,}, torch {counter.get_total_flops():,}")
+memory = {"scores (H, T, T)": [attention_cost(T, T, 512, 8)["score_bytes"] / 2**20 for T in lengths]}
+memory["keys and values (T, E)"] = [2 * T * 512 * 4 / 2**20 for T in lengths]
+caption = "What to see: one line climbs twice as steeply. Both axes are logarithmic."
+ax = plot.lines(lengths, memory, xlabel="tokens T", ylabel="memory (MiB)", log=True, caption=caption)
+
+# %% [markdown]
+# ### Exercise 8 · `previous_token_head` — 3 points, difficulty 3/3, importance 2/3, about 12 minutes
+#
+# Attention is also a machine that you can program. Training often finds heads that look one token back. Build one
+# **without** training: choose two matrices such that
+#
+# $$\text{softmax}\!\left(\frac{(XW_q)(XW_k)^\top}{\sqrt n}\right), \qquad X = I_n \text{ (token } i \text{ is row } i)$$
+#
+# gives each position weight at least 0.99 on the one **before** it; position 0 looks at itself. No mask, any $n$ from
+# 1 to 256.
+#
+# **Predict first:** at $n = 256$, how far must the right score lie above the other 255?
+#
+# <details><summary>Answer</summary>e to the gap must be 99 · 255, so about 10.1. The division by the root of n must not eat it up.</details>
+# <details><summary>Hint 1 · idea</summary>With X = I, the rows of Wq are the queries and those of Wk the keys. What must the query of position 3 resemble?</details>
+# <details><summary>Hint 2 · shape of the answer</summary>Let keys be rows of the identity: position j answers to its own number. Then each query is one row of it, too, made longer.</details>
+# <details><summary>Hint 3 · nearly there</summary>The row of position i is the identity's row i − 1, but position 0 keeps row 0. A factor of 20 times the root of n is enough.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "previous_token_head", "locked": false, "solution": true, "task": false}
+def previous_token_head(n_positions):
+    """Two matrices that make every position attend to the one before it, the first to itself.
+
+    Returns: (Wq, Wk), both (n, n) float32, for softmax((X Wq)(X Wk)^T / sqrt(n)) with X = torch.eye(n).
+    """
+    ### BEGIN SOLUTION
+    before = (torch.arange(n_positions) - 1).clamp(min=0)  # 0, 0, 1, 2, …
+    w_key = torch.eye(n_positions)  # (n, n): position j answers to number j
+    w_query = 20 * n_positions**0.5 * w_key[before]  # (n, n): position i calls number i - 1
+    return w_query, w_key
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_previous_token_head", "locked": true, "points": 3, "solution": false, "task": false}
+import torch
+
+from byhand import check
+
+with check.exercise("previous_token_head"):
+
+    def weights_of(n):
+        call, pair = f"previous_token_head({n})", previous_token_head(n)
+        check.true(call, type(pair) in (tuple, list) and len(pair) == 2, "must return two tensors, (Wq, Wk).")
+        for name, matrix in zip(("Wq", "Wk"), pair, strict=True):
+            check.shape(f"{name} of {call}", matrix, (n, n), axes=("position", "feature"))
+            name, say = f"{name} of {call}", f"has dtype {matrix.dtype}, expected torch.float32."
+            check.true(name, matrix.dtype == torch.float32, say)
+            check.true(name, bool(matrix.isfinite().all()), "every entry must be finite.")
+        scores = pair[0].double() @ pair[1].double().T / n**0.5
+        return scores.softmax(dim=-1)
+
+    def wanted(n):
+        return torch.eye(n, dtype=torch.float64)[[max(i - 1, 0) for i in range(n)]]
+
+    (a, b, c, d), flat = torch.eye(4).tolist(), [0.25] * 4
+    wrong = {
+        "each position looks at the next one: the shift has the wrong sign.": [b, c, d, d],
+        "each position looks at the next one, and the last at the first: the shift has the wrong sign.": [
+            b,
+            c,
+            d,
+            a,
+        ],
+        "each position looks at the next one, and the last at none: the shift has the wrong sign.": [
+            b,
+            c,
+            d,
+            flat,
+        ],
+        "this is the transpose of what was asked: are Wq and Wk exchanged?": [[0.5, 0.5, 0, 0], c, d, flat],
+        "each position looks at itself, not at the one before.": [a, b, c, d],
+        "position 0 looks at the last one; it should look at itself.": [d, a, b, c],
+        "position 0 has equal scores everywhere; it should look at itself.": [flat, a, b, c],
+        "all scores are equal: nothing tells positions apart.": [flat] * 4,
+    }
+    call, axes = "softmax(Wq @ Wk.T / 4**0.5) with Wq, Wk = previous_token_head(4)", ("query", "key")
+    note = "Weights must be at least 0.99. If the right place is largest but too small, raise the scores."
+    check.values(call, weights_of(4), wanted(4), axes=axes, known_wrong=wrong, tolerance=0.01, note=note)
+    ### BEGIN HIDDEN TESTS
+    note = "At every n up to 256, the gap must outweigh n - 1 other keys and the division by the root of n."
+    for n in (1, 2, 3, 5, 16, 37, 100, 255, 256):
+        call = f"softmax(Wq @ Wk.T / {n}**0.5) with Wq, Wk = previous_token_head({n})"
+        check.values(call, weights_of(n), wanted(n), axes=axes, tolerance=0.01, note=note)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# The head copies each word one place to the right, if values are the words themselves. Language models use such heads
+# to continue "A B … A" with "B": the next head looks for a token whose *previous* one is the current. **Question:** why
+# can no head find "the one before" if positions are not in $X$?
+
+# %%
+sentence = ["a", "model", "reads", "a", "text"]
+w_query, w_key = previous_token_head(5)
+_, weights = blocks.attention(w_query[None], w_key[None], torch.eye(5)[None])
+caption = "What to see: a staircase one step below the diagonal; the first word looks at itself."
+ax = plot.weights(weights[0], queries=sentence, keys=sentence, caption=caption)
+
+# %% [markdown]
+# ## Experiment: who bit whom?
+#
+# Two sentences of the same three words in opposite order, random vectors for the words, one random layer.
+#
+# **Predict first:** in which sentence does *dog* attend more to *man*?
+
+# %%
+generator = torch.Generator().manual_seed(5)
+layer = MultiHeadAttention(16, 1)
+for parameter in layer.parameters():
+    parameter.data = torch.randn(parameter.shape, generator=generator) / 3
+vector_of = {word: torch.randn(16, generator=generator) for word in ("dog", "bites", "man")}
+one, two = ["dog", "bites", "man"], ["man", "bites", "dog"]
+read = {tuple(s): torch.stack([vector_of[word] for word in s])[None] for s in (one, two)}  # (1, T, E)
+for s, caption in [(one, "What to see: the row of 'dog'."), (two, "What to see: the same row, moved.")]:
+    weights = layer(read[tuple(s)])[1].detach()  # (B, H, T, S) = (1, 1, 3, 3)
+    ax = plot.weights(weights[0, 0], queries=s, keys=s, title=" ".join(s), caption=caption)
+
+# %% [markdown]
+# The rows moved with the words: shuffle the tokens, and the outputs are shuffled in the same way
+# (**permutation equivariance**). Now measure how far the output of each word differs between the sentences: as it is,
+# with a causal mask, and with a vector for each position added to the words.
+#
+# **Predict first:** which bars are exactly 0?
+
+# %%
+positions = torch.randn(3, 16, generator=generator)  # one vector for each place; lesson 04 makes better ones
+tries = {"as it is": (0, None), "causal mask": (0, causal_mask(3, 3)), "positions added": (1, None)}
+distance = {}
+for name, (times, mask) in tries.items():
+    first, second = (layer(read[tuple(s)] + times * positions, mask=mask)[0][0] for s in (one, two))  # (T, E)
+    distance[name] = (first - second.flip(0)).norm(dim=-1).detach()  # the same word in both
+caption = "What to see: without mask and positions, every word comes out the same: the layer cannot tell who bit whom."
+ax = plot.bars(distance, one, ylabel="distance of the outputs", caption=caption)
+
+# %% [markdown]
+# **Questions.** A causal mask tells order a little: how? Which word profits although its place is the same in both
+# sentences, and why? So a model that reads whole sentences needs positions: lesson 04.
+#
+# ## Where this is used
+#
+# - **Translation and chat**: causal self-attention writes, cross-attention reads the source (lessons 07 and 10).
+# - **Tagging, sentiment, question answering**: self-attention over the whole text, without a causal mask (06, 09).
+# - **Images and speech**: patches of a picture or slices of sound are the tokens.
+# - **Protein structure**: AlphaFold 2 attends between residues.
+#
+# An honest limit: in each of these, most parameters and much of the work are in the layers between, not in attention.
+#
+# ## Limits
+#
+# - Scores grow with $T \cdot S$: at 8,192 tokens and 8 heads, the table of one layer takes 2 GiB. Fused kernels never
+#   store it whole; lesson 05 computes less.
+# - Without positions, a set of tokens and not a sequence.
+# - Weights show where a head looked, not why the model decided; many heads can be removed with little loss.
+#
+# ## Summary
+#
+# 1. Queries ask, keys are found, values are passed on; all come from the tokens by learned matrices.
+# 2. True means "may attend"; blocked scores are −∞ before the softmax, and a row with nothing gives zeros.
+# 3. Heads are blocks of features that attend alone; without positions, order is invisible.
+
+# %% [markdown]
+# ## Questions and answers
+#
+# **Why three matrices? Would $x$ itself not do?** Then scores would be symmetric, and each token would mostly find
+# itself. Separate roles let "it" look for nouns without nouns looking for "it".
+#
+# **`nn.MultiheadAttention` blocks the wrong tokens!** In its masks True means *blocked*. In
+# `functional.scaled_dot_product_attention` and here True means *may attend*. Always try a mask on three tokens.
+#
+# **Why not −1e9 for blocked scores?** Half precision ends at 65,504, and a row of equal numbers gives the mean instead
+# of nothing.
+#
+# **Are more heads better?** Each gets narrower. Usual head sizes are 64 to 128.
+#
+# **Should I use my layer in earnest?** Understand it, then use the fused function of the framework: same numbers, no
+# score table in memory.
+#
+# ## Further reading
+#
+# - Vaswani et al. 2017, *Attention is all you need* (arXiv:1706.03762), section 3.2.
+# - Cheng, Dong, Lapata 2016, *Long short-term memory-networks for machine reading* (arXiv:1601.06733): attention within
+#   one sentence, before the Transformer.
+# - Michel, Levy, Neubig 2019, *Are sixteen heads really better than one?* (arXiv:1905.10650).
+# - Olsson et al. 2022, *In-context learning and induction heads* (arXiv:2209.11895): what previous-token heads are for.
+# - Dao et al. 2022, *FlashAttention* (arXiv:2205.14135): the exact result without the table.
+# - Dosovitskiy et al. 2021, *An image is worth 16x16 words* (arXiv:2010.11929): patches as tokens.
