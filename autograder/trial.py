@@ -172,6 +172,7 @@ def run_bank(name: str, exercise: str = "", jobs: int = 2, solutions: Path = SOL
     """Try every known answer of a lesson (or of one exercise), in bank order, `jobs` at a time."""
     lesson = read(name, solutions)
     answers = [answer for answer in bank.read(name, solutions) if exercise in ("", answer.exercise)]
+    files = sorted((solutions / name).resolve().glob("*.safetensors"))
     _warm()
     context = multiprocessing.get_context("fork")
     with context.Pool(jobs, maxtasksperchild=1) as pool:
@@ -194,17 +195,11 @@ def _try(work: tuple[Lesson, bank.Answer, int], files: Sequence[Path] = ()) -> T
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(RUN_SECONDS)
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as folder:
-        _hand_in(files, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for file in files:  # the weights that the lesson's author hands in
+            shutil.copy(file, folder)
         report = run(lesson.name, with_answer(lesson, answer), seed)
     return Trial(answer, report, judge_answer(lesson, answer, report))
-
-
-def _hand_in(files: Sequence[Path], folder: Path) -> None:
-    """Go to this folder, with the weights that the lesson's author hands in."""
-    for file in files:
-        shutil.copy(file, folder)
-    os.chdir(folder)
 
 
 def _out_of_time(signum: int, frame: object) -> None:

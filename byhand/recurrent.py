@@ -1,11 +1,13 @@
 """Lesson 02's parts for its own later exercises: use one of these where yours does not work yet.
 
 Same names and signatures as in the lesson. A batch of B texts of at most S tokens is remembered as
-memory (B, S, M); mask (B, S) is True at real tokens. Order: attention, encoder, decoder, decoding.
+memory (B, S, M); mask (B, S) is True at real tokens. Order: attention, encoder, decoder, decoding,
+then how a translator is graded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from byhand.blocks import masked_softmax
+from byhand.generated import BOS, EOS, Task
 
 State = tuple[Tensor, Tensor]
 
@@ -97,3 +100,33 @@ def greedy_decode(
         columns.append(token)
     rows = torch.stack(columns, dim=1).tolist()
     return [row[: row.index(eos_id)] if eos_id in row else row for row in rows]
+
+
+def exact_share(encoder: Any, decoder: Any, task: Task, n: int, seed: int, split: str) -> float:
+    """Which share of n texts of the task comes out exactly as it should."""
+    pairs = task.pairs(n, seed, split)
+    longest = 2 + max(len(answer) for _, answer in pairs)
+    rows = greedy_decode(encoder, decoder, *task.encode([text for text, _ in pairs]), BOS, EOS, longest)
+    return sum(task.target.text(row) == answer for row, (_, answer) in zip(rows, pairs, strict=True)) / n
+
+
+def from_weights(
+    read: Callable[[], Mapping[str, Tensor]], task: Task
+) -> tuple[Encoder, AttentionDecoder] | None:
+    """This module's encoder and decoder with the weights that read() gives; None if they do not fit it.
+
+    The weights are those of nn.ModuleList([encoder, decoder]) or of a ModuleDict with these two names.
+    """
+    try:
+        parts = {
+            name.replace("encoder.", "0.", 1).replace("decoder.", "1.", 1): w for name, w in read().items()
+        }
+        embed, hidden = parts["0.embedding.weight"].shape[1], parts["0.lstm.weight_hh_l0"].shape[1]
+        attention = AdditiveAttention(hidden, 2 * hidden, parts["1.attention.key_layer.weight"].shape[0])
+        encoder = Encoder(len(task.source), embed, hidden)
+        width = parts["1.embedding.weight"].shape[1]
+        decoder = AttentionDecoder(len(task.target), width, hidden, 2 * hidden, attention)
+        nn.ModuleList([encoder, decoder]).load_state_dict(dict(parts))
+    except Exception:  # weights of another model, or none: the caller says so
+        return None
+    return encoder.eval(), decoder.eval()
