@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,23 +99,38 @@ def survivors(group: int) -> list[psutil.Process]:
     return found
 
 
-def test_killed_at_random_moments_the_class_is_graded_once(course: Course):
-    moments = random.Random(1)
+def kill_now_and_then(course: Course, kills: int, seed: int) -> None:
+    """Grade, killing coordinator or a worker at random moments; then once to the end, and compare."""
+    moments = random.Random(seed)
     kept: dict[str, int] = {}
-    for wanted in (1, 5):
+    for _ in range(kills):
         process = start(course, slow=0.05)
-        wait_for_results(course, process, wanted)
-        time.sleep(moments.uniform(0, 0.2))
+        wait_for_results(course, process, min(STUDENTS - 1, len(kept) + moments.randrange(2)))
+        time.sleep(moments.uniform(0, 0.3))
+        others = [one for one in survivors(process.pid) if one.pid != process.pid]
+        if others and moments.random() < 0.3:
+            with suppress(psutil.NoSuchProcess):
+                moments.choice(others).kill()
+            time.sleep(moments.uniform(0, 0.3))
         process.kill()
         process.communicate()
         now = results(course)
-        assert kept.items() <= now.items()
+        assert kept.items() <= now.items()  # nothing was graded a second time
         kept = now
     status, said = finish(course)
     assert status == 0, said
     assert rows(course) == EXPECTED
     assert kept.items() <= results(course).items()
     assert len(results(course)) == STUDENTS
+
+
+def test_killed_at_random_moments_the_class_is_graded_once(course: Course):
+    kill_now_and_then(course, kills=2, seed=1)
+
+
+@pytest.mark.slow
+def test_killed_at_fifty_random_moments_the_class_is_graded_once(course: Course):
+    kill_now_and_then(course, kills=50, seed=2)
 
 
 def test_a_killed_coordinator_leaves_no_process_behind(course: Course):
