@@ -96,6 +96,10 @@ class Dispatcher(Generic[Ticket]):
         _end(self._executor)
         self._place.close()
 
+    def warm(self) -> None:
+        """Wait until every worker has started, so that the first job need not."""
+        wait([self._executor.submit(int) for _ in range(self._place.workers)])
+
     def outcomes(self, jobs: Iterable[tuple[Ticket, Job]]) -> Iterator[tuple[Ticket, Graded | str]]:
         """Each ticket with what came of its job, as they finish; a text says why nothing did."""
         waiting = iter(jobs)

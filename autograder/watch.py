@@ -43,6 +43,7 @@ def run(
         place = grade.place(options, name, solutions, settings)
         dispatcher = stack.enter_context(Dispatcher[Plan](place))
         watcher = Watcher(grading, dispatcher, course.api())
+        dispatcher.warm()
         print(f"{name}: watching {watcher.inbound.folder}; Ctrl+C stops.", flush=True)
         try:
             watcher.catch_up()
