@@ -40,6 +40,8 @@ class Answer:
 def read(lesson: str, solutions: Path = SOLUTIONS) -> tuple[Answer, ...]:
     """All known answers of a lesson, in file order. Raises LessonError for a cell with no clear header."""
     path = solutions / lesson / "answers.py"
+    if not path.is_file():
+        raise LessonError(f"no bank of known answers at {path}.")
     parts = re.split(r"^(?=# %% )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     answers = tuple(_answer(part, path.name) for part in parts[1:])
     keys = [(answer.verdict, answer.exercise, answer.name) for answer in answers]

@@ -59,7 +59,7 @@ def run(lesson: str, cells: Sequence[Cell], seed: int) -> Report:
     space: dict[str, Any] = {"__name__": "__main__"}
     broken: dict[str, str] = {}
     verdicts: list[Verdict] = []
-    for cell in _needed(cells):
+    for cell in needed(cells):
         message = _execute(cell, space)
         if cell.kind == "test":
             message = message and "\n".join(filter(None, (message, broken.get(cell.exercise))))
@@ -69,7 +69,7 @@ def run(lesson: str, cells: Sequence[Cell], seed: int) -> Report:
     return Report(lesson, seed, tuple(verdicts), sandboxed=False)
 
 
-def _needed(cells: Sequence[Cell]) -> list[Cell]:
+def needed(cells: Sequence[Cell]) -> list[Cell]:
     """Solutions, tests, and of the other code cells those that define what these use; plots cost time."""
     wanted: set[str] = set()
     kept: list[Cell] = []
