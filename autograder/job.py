@@ -22,6 +22,7 @@ from typing import Any
 
 from autograder import autograded, lesson
 from autograder.lesson import Lesson
+from autograder.needed import needed
 from autograder.released import Released, released
 from autograder.stage import Staged
 from autograder.triage import Rebuilt, rebuild, unanswered
@@ -93,7 +94,7 @@ def run(job: Job) -> Graded:
         if rebuilt.problem:
             report = nothing_to_grade(read, job.seed, rebuilt.problem)
         else:
-            report = _grade(job, rebuilt)
+            report = _grade(job, _without_pictures(read, rebuilt))
     except Exception as error:  # whatever it is, the class goes on
         log = traceback.format_exc()
         report = grader_failed(read, job.seed, f"{type(error).__name__}: {error}")
@@ -130,6 +131,19 @@ def grader_failed(read: Lesson, seed: int, reason: str) -> Report:
         for cell in read.of_kind("test")
     )
     return Report(read.name, seed, verdicts)
+
+
+def _without_pictures(read: Lesson, rebuilt: Rebuilt) -> Rebuilt:
+    """Empty the lesson's own cells that nothing graded depends on, unless the learner changed them."""
+    given = {cell.source for cell in read.of_kind("code")}
+    always = {place for place, cell in enumerate(rebuilt.cells)
+              if place in rebuilt.own or cell.source not in given}  # fmt: skip
+    kept = set(needed(rebuilt.cells, always))
+    cells = tuple(
+        replace(cell, source="") if cell.kind == "code" and place not in kept else cell
+        for place, cell in enumerate(rebuilt.cells)
+    )
+    return replace(rebuilt, cells=cells)
 
 
 def _grade(job: Job, rebuilt: Rebuilt) -> Report:

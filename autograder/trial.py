@@ -9,7 +9,6 @@ Order of this file: one run, the bank, the command.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import io
 import multiprocessing
@@ -27,6 +26,7 @@ from typing import Any
 
 from autograder import bank
 from autograder.lesson import SOLUTIONS, Cell, Lesson, LessonError, names, read
+from autograder.needed import needed
 from autograder.verdict import Report, Verdict
 from byhand import check
 
@@ -59,7 +59,7 @@ def run(lesson: str, cells: Sequence[Cell], seed: int) -> Report:
     space: dict[str, Any] = {"__name__": "__main__"}
     broken: dict[str, str] = {}
     verdicts: list[Verdict] = []
-    for cell in needed(cells):
+    for cell in (cells[place] for place in needed(cells)):
         message = _execute(cell, space)
         if cell.kind == "test":
             message = message and "\n".join(filter(None, (message, broken.get(cell.exercise))))
@@ -67,43 +67,6 @@ def run(lesson: str, cells: Sequence[Cell], seed: int) -> Report:
         elif message:
             broken[cell.grade_id] = f"The cell {cell.grade_id or 'before it'} itself stopped: {message}"
     return Report(lesson, seed, tuple(verdicts), sandboxed=False)
-
-
-def needed(cells: Sequence[Cell]) -> list[Cell]:
-    """Solutions, tests, and of the other code cells those that define what these use; plots cost time."""
-    wanted: set[str] = set()
-    kept: list[Cell] = []
-    for cell in reversed(cells):
-        if cell.kind not in ("code", "solution", "test"):
-            continue
-        stored, loaded = _top_level_names(cell.source)
-        if cell.kind != "code" or stored & wanted:
-            kept.append(cell)
-            wanted |= loaded
-    return kept[::-1]
-
-
-def _top_level_names(source: str) -> tuple[set[str], set[str]]:
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return set(), set()
-    stored: set[str] = set()
-    for statement in tree.body:
-        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-            stored.add(statement.name)
-        elif isinstance(statement, (ast.Import, ast.ImportFrom)):
-            stored |= {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
-        else:
-            stored |= {
-                node.id
-                for node in ast.walk(statement)
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-            }
-    loaded = {
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
-    return stored, loaded
 
 
 def _execute(cell: Cell, space: dict[str, Any]) -> str:
