@@ -31,7 +31,7 @@ def needed(cells: Sequence[Cell], always: Collection[int] = ()) -> list[int]:
 def _parsed(cell: Cell) -> ast.Module | None:
     """The cell's syntax tree, None if it is not plain Python."""
     try:
-        symtable.symtable(cell.source, "<cell>", "exec")  # refuses a return outside a function, ast does not
+        symtable.symtable(cell.source, "<cell>", "exec")  # refuses some that ast accepts
         return ast.parse(cell.source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

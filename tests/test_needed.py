@@ -44,7 +44,7 @@ def test_names_that_a_test_or_a_function_makes_itself_are_not_needed():
 
 def test_a_cell_that_is_no_plain_python_is_kept():
     assert _kept("%matplotlib inline")
-    assert _kept("return 5")
+    assert _kept("nonlocal x")
 
 
 def test_a_cell_that_must_run_is_kept():
