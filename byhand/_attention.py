@@ -1,4 +1,4 @@
-"""Attention with queries, keys, values, masks and heads: what blocks takes over from lesson 03.
+"""Attention with queries, keys, values, masks and heads: what blocks takes over from lessons 03 and 05.
 
 Apart from blocks, since a lesson that needs no torch should not wait for it to load.
 Order: masks, attention, heads, the layer.
@@ -27,6 +27,19 @@ def causal_mask(n_queries: int, n_keys: int) -> Tensor:
     if n_keys < n_queries:
         raise ValueError(f"n_keys is {n_keys}, but n_queries is {n_queries}")
     return torch.ones(n_queries, n_keys, dtype=torch.bool).tril(n_keys - n_queries)
+
+
+def window_mask(n_queries: int, n_keys: int, window: int, causal: bool = False) -> Tensor:
+    """(T, S) bool, True up to `window` positions from a query's own; the last query is at the last key.
+
+    causal: not after its own. Raises: ValueError if S < T or window < 0.
+    """
+    if n_keys < n_queries:
+        raise ValueError(f"n_keys is {n_keys}, but n_queries is {n_queries}")
+    if window < 0:
+        raise ValueError(f"window must not be below 0, got {window}")
+    own, everywhere = n_keys - n_queries, torch.ones(n_queries, n_keys, dtype=torch.bool)
+    return everywhere.triu(own - window).tril(own + (0 if causal else window))
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         merge_heads,
         padding_mask,
         split_heads,
+        window_mask,
     )
 
 __all__ = [
@@ -34,9 +35,18 @@ __all__ = [
     "padding_mask",
     "softmax",
     "split_heads",
+    "window_mask",
 ]
 _HOME = dict.fromkeys(
-    ["MultiHeadAttention", "attention", "causal_mask", "merge_heads", "padding_mask", "split_heads"],
+    [
+        "MultiHeadAttention",
+        "attention",
+        "causal_mask",
+        "merge_heads",
+        "padding_mask",
+        "split_heads",
+        "window_mask",
+    ],
     "byhand._attention",
 )
 

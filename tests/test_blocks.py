@@ -173,3 +173,25 @@ def test_the_layer_refuses_a_mask_of_three_axes_and_sizes_not_divisible() -> Non
         blocks.MultiHeadAttention(6, 4)
     with pytest.raises(ValueError, match="has 3 axes"):
         blocks.MultiHeadAttention(6, 3)(torch.ones(2, 4, 6), mask=torch.ones(2, 4, 4) > 0)
+
+
+def test_window_mask_equals_its_definition() -> None:
+    for n_queries, n_keys, window, causal in [
+        (1, 1, 0, False),
+        (2, 5, 1, False),
+        (4, 4, 9, True),
+        (3, 7, 2, True),
+    ]:
+        far = n_keys - n_queries
+        want = [
+            [abs(i + far - j) <= window and (j <= i + far or not causal) for j in range(n_keys)]
+            for i in range(n_queries)
+        ]
+        assert blocks.window_mask(n_queries, n_keys, window, causal).tolist() == want
+
+
+def test_window_mask_names_the_numbers_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match="n_keys is 2, but n_queries is 3"):
+        blocks.window_mask(3, 2, 1)
+    with pytest.raises(ValueError, match="window must not be below 0, got -1"):
+        blocks.window_mask(2, 2, -1)
