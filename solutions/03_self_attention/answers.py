@@ -481,6 +481,43 @@ def scaled_dot_product_attention(q, k, v, mask=None):
         weights = weights.masked_fill(~mask, 0.0)
     return weights @ v, weights
 
+# %% wrong scaled_dot_product_attention: -1e4, and zeros after
+# reads: A blocked score is -inf
+def scaled_dot_product_attention(q, k, v, mask=None):
+    shape = (*q.shape[:-1], k.shape[-2])
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2] or q.shape[-1] != k.shape[-1]:
+        raise ValueError(f"q {tuple(q.shape)}, k {tuple(k.shape)} and v {tuple(v.shape)} do not fit")
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"k has {k.shape[-2]} rows, but v has {v.shape[-2]}")
+    if mask is not None:
+        ends = zip(mask.shape[::-1], shape[::-1], strict=False)
+        if mask.ndim > len(shape) or any(size not in (1, full) for size, full in ends):
+            raise ValueError(f"mask {tuple(mask.shape)} does not broadcast to {shape}")
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+    if mask is None:
+        mask = torch.ones(shape, dtype=torch.bool)
+    weights = scores.masked_fill(~mask, -1e4).softmax(dim=-1) * mask
+    return weights @ v, weights
+
+# %% wrong scaled_dot_product_attention: renormalised with a small number in the sum
+# reads: differ
+def scaled_dot_product_attention(q, k, v, mask=None):
+    shape = (*q.shape[:-1], k.shape[-2])
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2] or q.shape[-1] != k.shape[-1]:
+        raise ValueError(f"q {tuple(q.shape)}, k {tuple(k.shape)} and v {tuple(v.shape)} do not fit")
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"k has {k.shape[-2]} rows, but v has {v.shape[-2]}")
+    if mask is not None:
+        ends = zip(mask.shape[::-1], shape[::-1], strict=False)
+        if mask.ndim > len(shape) or any(size not in (1, full) for size, full in ends):
+            raise ValueError(f"mask {tuple(mask.shape)} does not broadcast to {shape}")
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+    exps = (scores - scores.amax(dim=-1, keepdim=True)).exp()
+    if mask is not None:
+        exps = exps * mask
+    weights = exps / (exps.sum(dim=-1, keepdim=True) + 1e-6)
+    return weights @ v, weights
+
 # %% wrong scaled_dot_product_attention: mask turned round
 # reads: the mask is turned round
 def scaled_dot_product_attention(q, k, v, mask=None):
@@ -751,7 +788,7 @@ def scaled_dot_product_attention(q, k, v, mask=None):
         weights = scores.softmax(dim=-1).masked_fill(~mask, 0.0)
     return weights @ v, weights
 
-# %% wrong scaled_dot_product_attention: mask must have every axis
+# %% wrong scaled_dot_product_attention: torch's own error for a mask that does not fit
 # reads: must raise a ValueError
 def scaled_dot_product_attention(q, k, v, mask=None):
     shape = (*q.shape[:-1], k.shape[-2])
@@ -962,7 +999,7 @@ def scaled_dot_product_attention(q, k, v, mask=None):
     return (weights @ v.to(wide)).to(q.dtype), weights.to(q.dtype)
 
 # %% wrong split_heads: view instead of transpose
-# reads: order of memory
+# reads: order of memory: cut
 def split_heads(x, n_heads):
     if x.shape[-1] % n_heads:
         raise ValueError(f"x has {x.shape[-1]} features, n_heads is {n_heads}")
@@ -970,7 +1007,7 @@ def split_heads(x, n_heads):
     return x.reshape(B, n_heads, T, E // n_heads)
 
 # %% wrong split_heads: every second feature
-# reads: every second one
+# reads: these are every second feature
 def split_heads(x, n_heads):
     if x.shape[-1] % n_heads:
         raise ValueError(f"x has {x.shape[-1]} features, n_heads is {n_heads}")
@@ -1059,8 +1096,7 @@ def split_heads(x, n_heads):
     B, T, E = x.shape
     return x.reshape(B, T, n_heads, -1).transpose(1, 2)
 
-# %% wrong split_heads: view of a transposed x
-# reads: RuntimeError
+# %% right split_heads: view
 def split_heads(x, n_heads):
     if x.shape[-1] % n_heads:
         raise ValueError(f"x has {x.shape[-1]} features, n_heads is {n_heads}")
@@ -1340,7 +1376,7 @@ class MultiHeadAttention(nn.Module):
         return self.out_proj(blocks.merge_heads(attended)), weights
 
 # %% wrong MultiHeadAttention: values taken from the query
-# reads: entries differ
+# reads: values come from the query
 class MultiHeadAttention(nn.Module):
     def __init__(self, d_model, n_heads, bias=True):
         super().__init__()
@@ -1364,7 +1400,7 @@ class MultiHeadAttention(nn.Module):
         return self.out_proj(blocks.merge_heads(attended)), weights
 
 # %% wrong MultiHeadAttention: the given value ignored
-# reads: entries differ
+# reads: the given value was not used
 class MultiHeadAttention(nn.Module):
     def __init__(self, d_model, n_heads, bias=True):
         super().__init__()
@@ -1387,7 +1423,7 @@ class MultiHeadAttention(nn.Module):
         return self.out_proj(blocks.merge_heads(attended)), weights
 
 # %% wrong MultiHeadAttention: the given key ignored
-# reads: has shape
+# reads: differ
 class MultiHeadAttention(nn.Module):
     def __init__(self, d_model, n_heads, bias=True):
         super().__init__()
