@@ -1,75 +1,26 @@
-"""What the hidden checks of lesson 02 compare with: slow loops in float64, and modules that take notes.
+"""Every property that attention layers, encoders, decoders and decoding must have (lesson 02).
 
-    probe.attention("AdditiveAttention(3, 2, 4)", layer, score)     every property of such a layer
-    probe.encoded(encoder, V, E, H, src, lengths)                   what an LSTM with its weights gives
-    probe.stepped(decoder, ...)                                     likewise for one step of a decoder
+    probe.attention("AdditiveAttention(3, 2, 4)", AdditiveAttention, (3, 2, 4), score, check.generator())
+    probe.encoder(Encoder, check.generator())
 
-Answers may be in another process: layers are asked only through calls, and parameters are read as
-copies. Order: modules that take notes, gradients, attention, encoder, decoder.
+The hidden checks call these with fresh random inputs. What is right comes from slow loops in float64
+(slow.py). Answers may be in another process: layers are asked only through calls, and parameters are
+read as copies. Order: gradients, attention, encoder, decoder, decoding.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from byhand import check
+from byhand import check, known, slow
+from byhand.slow import Score
 
-Score = Callable[[list[float], list[float], dict[str, Any]], float]
 AXES = (("text", "feature"), ("text", "key"))
-
-
-class KnownAttention(nn.Module):
-    """Equal weights for all that may be looked at; notes what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[tuple[Tensor, ...]] = []
-
-    def forward(self, query: Tensor, keys: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        self.asked.append((query, keys, mask))
-        weights = mask.to(keys.dtype) / mask.sum(dim=-1, keepdim=True)
-        return (weights[:, None] @ keys).squeeze(1), weights
-
-
-class KnownEncoder(nn.Module):
-    """Tells the decoder the text's first token; notes what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(1))
-        self.seen: list[tuple[Tensor, ...]] = []
-
-    def forward(self, src: Tensor, lengths: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        self.seen.append((src, lengths))
-        memory = self.weight * src[..., None].float()
-        return memory, (memory[None, :, 0], torch.zeros(1, len(src), 1))
-
-
-class KnownDecoder(nn.Module):
-    """Writes scripts[first token], symbol by symbol, whatever it is fed; notes what it was asked."""
-
-    def __init__(self, scripts: Mapping[int, Sequence[int]]) -> None:
-        super().__init__()
-        self.scripts = scripts
-        self.seen: list[tuple[Any, ...]] = []
-
-    def says(self, text: int, at: int) -> int:
-        """What it writes for this text at this step; a script's last symbol goes on for ever."""
-        script = self.scripts[text]
-        return script[min(at, len(script) - 1)]
-
-    def write(self, token: Tensor, state: Any, memory: Tensor, mask: Tensor) -> tuple[Tensor, Any, Tensor]:
-        self.seen.append((token, memory, mask, torch.is_grad_enabled()))
-        logits = memory.sum() * 0 - torch.ones(len(token), 12)
-        for row, (text, at) in enumerate(zip(state[0].flatten(), state[1].flatten(), strict=True)):
-            logits[row, self.says(int(text), int(at))] = 3.0
-        return logits, (state[0], state[1] + 1), mask.float()
 
 
 # Gradients
@@ -83,9 +34,12 @@ def arrive(layer: Any, output: Callable[[], Tensor]) -> None:
         reached(f"the gradient of {name}", part.grad)
 
 
-def reached(call: str, grad: Tensor | None) -> None:
-    good = grad is not None and bool(grad.isfinite().all()) and bool((grad != 0).any())
+def reached(call: str, grad: Tensor | None) -> Tensor:
+    """The gradient, if it is one."""
+    found = torch.zeros(1) if grad is None else grad
+    good = bool(found.isfinite().all()) and bool((found != 0).any())
     check.true(call, good, "it does not arrive, or it is not finite; is something detached?")
+    return found
 
 
 # Attention
@@ -98,7 +52,7 @@ def attention(name: str, make: Any, sizes: Sequence[int], score: Score, rng: tor
             layer = _random(make(*sizes).to(dtype), dtype, rng)
             given = _asked(sizes, texts, n_keys, dtype, rng)
             call = f"{name}, {texts} texts, {n_keys} keys, {dtype}"
-            check.values(call, layer(*given), _attended(layer, score, *given), axes=AXES)
+            check.values(call, layer(*given), slow.attended(layer, score, *given), axes=AXES)
     layer, (query, keys, _) = make(*sizes).double(), _asked(sizes, 3, 4, torch.float64, rng)
     mask = torch.tensor([[True] * 4, [True, True, False, False], [False] * 4])
     context, weights = layer(query, keys, mask)
@@ -144,87 +98,174 @@ def _random(layer: Any, dtype: torch.dtype, rng: torch.Generator) -> Any:
     return layer
 
 
-def _attended(layer: Any, score: Score, query: Tensor, keys: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    parts = {name: part.detach().tolist() for name, part in layer.named_parameters()}
-    contexts, shares = [], []
-    for q, rows, may in zip(query.tolist(), keys.tolist(), mask.tolist(), strict=True):
-        scores = [score(q, key, parts) for key in rows]
-        exps = [math.exp(s - max(scores)) if m else 0.0 for s, m in zip(scores, may, strict=True)]
-        shares.append([one / (sum(exps) or 1.0) for one in exps])
-        contexts.append([dot(shares[-1], column) for column in zip(*rows, strict=True)])
-    return torch.tensor(contexts, dtype=query.dtype), torch.tensor(shares, dtype=query.dtype)
+# Encoder
 
 
-def dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return math.fsum(a * b for a, b in zip(one, other, strict=True))
+def encoder(make: Any, rng: torch.Generator) -> None:
+    """make(vocab_size, embed_size, hidden_size, pad_id=0) is lesson 02's Encoder."""
+    cases = [((9, 3, 2), 0, [3, 5, 1, 4], 5), ((6, 2, 3), 4, [2, 1, 2], 4), ((8, 5, 1), 0, [1], 1)]
+    for sizes, pad, rows, longest in cases:
+        layer, lengths, ids = make(*sizes, pad_id=pad).double(), torch.tensor(rows), torch.arange(sizes[0])
+        src = ids[ids != pad][torch.randint(sizes[0] - 1, (len(rows), longest), generator=rng)]
+        _reads(f"Encoder{sizes}, pad_id={pad}", layer, sizes, src, lengths, pad)
+    layer, src, call = make(9, 4, 3).double(), torch.tensor([[1, 2, 3, 4, 5]]), "encoder(src, lengths)"
+    _two_directions(call, layer, src)
+    memory, _ = make(9, 4, 3)(src, torch.tensor([3]))
+    check.values("the dtype of memory", str(memory.dtype), "torch.float32")
+    check.kept(call, layer, torch.tensor([[1, 2, 3], [4, 5, 6]]), torch.tensor([1, 3]))
+    arrive(layer, lambda: layer(src, torch.tensor([4]))[0].square().sum())
+    arrive(layer, lambda: layer(src, torch.tensor([4]))[1][0].square().sum())
+    arrive(layer, lambda: layer(src, torch.tensor([4]))[1][1].square().sum())
+    for rows in ([2], [2, 1, 2], []):
+        given = torch.ones(2, 5).long(), torch.tensor(rows).long()
+        check.raises(f"encoder(src (2, 5), lengths {rows})", partial(layer, *given), error=Exception)
 
 
-# Encoder and decoder
+def _reads(
+    name: str, layer: Any, sizes: tuple[int, int, int], src: Tensor, lengths: Tensor, pad: int
+) -> None:
+    """Memory and state are right, and depend on nothing but the text itself."""
+    call = f"{name}, src {tuple(src.shape)}, lengths {lengths.tolist()}"
+    memory, (h, c) = layer(src, lengths)
+    check.shape(f"memory of {call}", memory, (*src.shape, 2 * sizes[2]))
+    want = slow.encoded(layer, sizes, src, lengths, memory)
+    if want is not None:
+        check.values(call, (memory, (h, c)), want, note="Both directions, step by step, with your weights.")
+    blank = torch.where(torch.arange(src.shape[1]) < lengths[:, None], src, pad)
+    note = "Positions from lengths on are padding, whatever they hold."
+    check.values(f"{call}, other ids there", layer(blank, lengths), (memory, (h, c)), note=note)
+    got, nothing = layer(torch.cat([src, src], dim=1), lengths), torch.zeros_like(memory)
+    want = torch.cat([memory, nothing], dim=1), (h, c)
+    check.values(f"{call}, more padding", got, want, note="S may exceed every length.")
+    for at, n in enumerate(lengths.tolist()):
+        got = layer(src[at : at + 1, :n], lengths[at : at + 1])
+        want = memory[at : at + 1, :n], (h[:, at : at + 1], c[:, at : at + 1])
+        check.values(f"{call}, text {at} alone", got, want, note="Texts of a batch are independent.")
 
 
-def _grouped(layer: Any, *shapes: tuple[int, ...]) -> list[list[Tensor]]:
-    """The layer's parameters by shape; names are the learner's own."""
-    parts = [part.detach().double() for _, part in layer.named_parameters()]
-    return [[part for part in parts if tuple(part.shape) == shape] for shape in shapes]
-
-
-def _cell(x: Tensor, h: Tensor, c: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM. weights: input (4H, E), hidden (4H, H), both biases (4H,)."""
-    i, f, g, o = (x @ weights[0].T + h @ weights[1].T + weights[2] + weights[3]).chunk(4, dim=-1)
-    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-    return torch.sigmoid(o) * torch.tanh(c), c
-
-
-def encoded(encoder: Any, sizes: tuple[int, int, int], src: Tensor, lengths: Tensor, got: Tensor) -> Any:
-    """(memory, (h, c)) of a bidirectional LSTM with the encoder's weights, step by step.
-
-    sizes: vocabulary, embedding, hidden. None if the parameters are not those of torch's LSTMs. Which
-    direction came first is not known: of both results the one is given whose memory is nearer to `got`.
-    """
-    vocab, embed, hidden = sizes
-    shapes = (vocab, embed), (4 * hidden, embed), (4 * hidden, hidden), (4 * hidden,)
-    found = _grouped(encoder, *shapes)
-    if [len(group) for group in found] != [1, 2, 2, 4] or len(set(shapes)) < 4:
-        return None
-    ways = [[found[1][d], found[2][d], *found[3][2 * d : 2 * d + 2]] for d in (0, 1)]
-    results = [_read(found[0][0], src, lengths, *pair) for pair in (ways, ways[::-1])]
-    return min(results, key=lambda one: float((one[0] - got).abs().max()))
-
-
-def _read(
-    embedding: Tensor, src: Tensor, lengths: Tensor, left: Sequence[Tensor], right: Sequence[Tensor]
-) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    size = left[1].shape[1]
-    memory = torch.zeros(*src.shape, 2 * size, dtype=torch.float64)
-    last = torch.zeros(2, 1, len(src), size, dtype=torch.float64)
-    for row, length in enumerate(lengths.tolist()):
-        for way, half, order in ((left, 0, range(length)), (right, size, range(length)[::-1])):
-            h = c = torch.zeros(size, dtype=torch.float64)
-            for at in order:
-                h, c = _cell(embedding[src[row, at]], h, c, way)
-                memory[row, at, half : half + size] = h
-            last[:, 0, row] += torch.stack([h, c])
-    return memory, (last[0], last[1])
-
-
-def stepped(
-    decoder: Any, sizes: tuple[int, ...], token: Tensor, state: Any, context: Tensor, got: Any
-) -> Any:
-    """[logits, h, c] of one step with the decoder's weights, by the formulas; None for other layers.
-
-    sizes: vocabulary, embedding, hidden, memory. What stands first in a concatenation is free: of the
-    possible results the one that is nearest to `got` is given.
-    """
-    vocab, embed, hidden, memory = sizes
-    shapes = (vocab, embed), (4 * hidden, embed + memory), (4 * hidden, hidden), (4 * hidden,)
-    found = _grouped(decoder, *shapes, (vocab, hidden + memory), (vocab,))
-    if [len(group) for group in found] != [1, 1, 1, 2, 1, 1]:
-        return None
-    embedding, out, bias = found[0][0], found[4][0], found[5][0]
-    weights, results = [found[1][0], found[2][0], *found[3]], []
-    for read in ([embedding[token], context], [context, embedding[token]]):
-        h, c = _cell(torch.cat(read, dim=-1), state[0][0], state[1][0], weights)
-        results += [[torch.cat(told, dim=-1) @ out.T + bias, h, c] for told in ([h, context], [context, h])]
-    return min(
-        results, key=lambda one: sum(float((a - b).abs().max()) for a, b in zip(one, got, strict=True))
+def _two_directions(call: str, layer: Any, src: Tensor) -> None:
+    other, length = torch.tensor([[1, 2, 8, 4, 5]]), torch.tensor([5])
+    moved = (layer(src, length)[0] != layer(other, length)[0])[0]
+    say = "when token 2 changed, the first half of memory moved before it; the forward half comes first."
+    check.true(call, not bool(moved[:2, :3].any()), say)
+    say = "when token 2 changed, the second half of memory moved after it; it must read from the right."
+    check.true(call, not bool(moved[3:, 3:].any()), say)
+    check.true(
+        call, bool(moved[2:, :3].all() & moved[:3, 3:].all()), "memory does not hold all that was read."
     )
+
+
+# Decoder
+
+PARTS = ("logits", "the new h", "the new c")
+
+
+def decoder(make: Any, rng: torch.Generator) -> None:
+    """make(vocab_size, embed_size, hidden_size, memory_size, attention) is lesson 02's AttentionDecoder."""
+    sizes, attention, call = (7, 3, 2, 6), known.Attention(), "decoder.step(token, (h, c), memory, mask)"
+    layer, mask = make(*sizes, attention).double(), torch.tensor([[True, True], [True, False], [True, True]])
+    shapes, token = [(1, 3, 2), (1, 3, 2), (3, 2, 6)], torch.tensor([4, 1, 6])
+    h, c, memory = (torch.randn(shape, generator=rng, dtype=torch.float64) for shape in shapes)
+    given = {"token": token, "h": h, "c": c, "memory": memory, "mask": mask}
+    before = _step(layer, **given)
+    context = (mask.double() / mask.sum(dim=-1, keepdim=True))[:, None] @ memory
+    three = [before[name] for name in PARTS]
+    want = slow.stepped(layer, sizes, token, (h, c), context.squeeze(1), three)
+    if want is not None:
+        check.values(
+            f"[logits, new h, new c] of {call}", three, want, note="Compared with the three formulas."
+        )
+    for what, other in {"token": token - 1, "h": h + 1, "c": c + 1, "memory": memory.flip(0) + 1}.items():
+        after = _step(layer, **given | {what: other})
+        for name in PARTS:
+            moved = bool((before[name] != after[name]).any(dim=-1).all())
+            check.true(call, moved, f"{name} did not change when {what} did.")
+    alone = _step(layer, token[1:2], h[:, 1:2], c[:, 1:2], memory[1:2], mask[1:2])
+    wide = _step(
+        layer, token, h, c, torch.cat([memory, memory + 5], 1), torch.cat([mask, torch.zeros_like(mask)], 1)
+    )
+    for name in PARTS:
+        check.values(f"{name} of text 1 alone", alone[name], before[name][1:2], note="Texts are independent.")
+        check.values(f"{name} with more padding", wide[name], before[name])
+    check.kept("step(token, h, c, memory, mask)", partial(_step, layer), *given.values())
+    _depends(call, layer, token, h, c, memory[:, :1], mask[:, :1])
+    arrive(layer, lambda: _step(layer, **given)["logits"].square().sum())
+    layer.eval()
+    say = "it is not part of the decoder; store it as self.attention."
+    check.true("the attention you received", not attention.training and layer.attention is attention, say)
+    single = _step(make(*sizes, known.Attention()), token, h.float(), c.float(), memory.float(), mask)
+    check.values("the dtype of logits", str(single["logits"].dtype), "torch.float32")
+    for what, other in {"token": token[:1], "memory": memory[..., :5], "h": h[..., :1]}.items():
+        call = f"decoder.step, where {what} has shape {tuple(other.shape)}, for 3 texts,"
+        check.raises(call, partial(_step, layer, **given | {what: other}), error=Exception)
+
+
+def _step(layer: Any, token: Tensor, h: Tensor, c: Tensor, memory: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    logits, (new_h, new_c), weights = layer.step(token, (h, c), memory, mask)
+    return {"logits": logits, "the new h": new_h[0], "the new c": new_c[0], "the weights": weights}
+
+
+def _depends(call: str, layer: Any, token: Tensor, *given: Tensor) -> None:
+    """Gradients reach state and memory; and logits move in more directions than the new h has."""
+    h, c, memory, mask = *(part.clone().requires_grad_() for part in given[:3]), given[3]
+    result, rows = _step(layer, token, h, c, memory, mask), []
+    for score in result["logits"][0]:
+        memory.grad = None
+        score.backward(retain_graph=True)
+        grad = reached("the gradient of memory", memory.grad)
+        rows.append(grad[0, 0])
+    free = int(torch.linalg.matrix_rank(torch.stack(rows), rtol=1e-9))
+    say = "the logits read the new h alone; they are made from h and the context side by side."
+    check.true(call, free > h.shape[-1], say)
+    torch.stack([result[name].square().sum() for name in PARTS]).sum().backward()  # type: ignore[no-untyped-call]
+    reached("the gradient of h", h.grad)
+    reached("the gradient of c", c.grad)
+
+
+# Decoding
+
+
+def decoding(decode: Any, known_decoder: Any, rng: Any) -> None:
+    """decode is lesson 02's greedy_decode. known_decoder: a known.Decoder whose step is its write."""
+    for B, S, bos, eos, most in [
+        (1, 1, 1, 2, 1),
+        (4, 3, 1, 2, 6),
+        (3, 5, 0, 3, 4),
+        (6, 2, 2, 1, 9),
+        (2, 4, 5, 0, 5),
+    ]:
+        scripts = {n: rng.integers(0, 12, size=rng.integers(1, 7)).tolist() for n in range(12)}
+        scripts[11] = [eos, 4, eos]
+        src, lengths = torch.tensor(rng.integers(0, 12, (B, S))), torch.tensor(rng.integers(1, S + 1, B))
+        src[0, 0], encoder, decoder = 11, known.Encoder(), known_decoder(scripts)
+        call = f"greedy_decode(encoder, decoder, src ({B}, {S}), lengths, {bos}, {eos}, max_len={most})"
+        said = [[decoder.says(first, at) for at in range(most)] for first in src[:, 0].tolist()]
+        want = [row[: row.index(eos)] if eos in row else row for row in said]
+        note = "Each row ends before its own first end symbol, and after at most max_len ids."
+        check.values(call, decode(encoder, decoder, src, lengths, bos, eos, most), want, note=note)
+        check.values(f"what the encoder received in {call}", encoder.seen, [(src, lengths)])
+        steps = len(decoder.seen)
+        check.true(call, 0 < steps <= most, f"{steps} steps were made, expected at most max_len.")
+        for at, seen in enumerate(decoder.seen):
+            going = [row for row in range(B) if eos not in said[row][:at]]
+            right = torch.tensor([said[row][at - 1] if at else bos for row in going], dtype=torch.long)
+            _asked_well(f"step {at + 1} in {call}", seen, src, lengths, going, right)
+    for one, two in [(True, False), (False, True)]:
+        encoder.train(one), decoder.train(two)
+        decode(encoder, decoder, src, lengths, 1, 2, 3)
+        got = encoder.training, decoder.training
+        check.values("(encoder.training, decoder.training) afterwards", got, (one, two), note="As before.")
+    check.kept("decode(src, lengths)", lambda *given: decode(encoder, decoder, *given, 1, 2, 3), src, lengths)
+
+
+def _asked_well(
+    where: str, seen: Any, src: Tensor, lengths: Tensor, going: Sequence[int], right: Tensor
+) -> None:
+    """What one step of the decoder received."""
+    token, memory, mask, graph = seen
+    check.true(where, graph is False, "gradients are recorded while decoding; use torch.no_grad().")
+    want = torch.arange(src.shape[1]) < lengths[:, None]
+    check.values(f"the mask of {where}", mask, want, note="Made from lengths; True means a real token.")
+    check.values(f"the memory of {where}", memory, src[..., None].float(), note="Pass on the encoder's.")
+    check.shape(f"the tokens of {where}", token, (len(src),))
+    check.values(f"the tokens of {where}", token[list(going)], right, note="Feed back what was written.")

@@ -1,8 +1,8 @@
 """Lesson 02's parts for its own later exercises: use one of these where yours does not work yet.
 
 Same names and signatures as in the lesson. A batch of B texts of at most S tokens is remembered as
-memory (B, S, M); mask (B, S) is True at real tokens. Order: attention, encoder, decoder, decoding,
-then how a translator is graded.
+memory (B, S, M); mask (B, S) is True at real tokens. Order: attention, encoder, decoder, decoding, training
+for the experiment, a look inside, then how a translator is graded.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from byhand import train
 from byhand.blocks import masked_softmax
-from byhand.generated import BOS, EOS, Task
+from byhand.generated import BOS, EOS, NUMBERS, PAD, Task
 
 State = tuple[Tensor, Tensor]
 
@@ -100,6 +101,43 @@ def greedy_decode(
         columns.append(token)
     rows = torch.stack(columns, dim=1).tolist()
     return [row[: row.index(eos_id)] if eos_id in row else row for row in rows]
+
+
+def train_on_numbers(encoder: Any, decoder: Any, steps: int, file: str) -> None:
+    """Train a translator of numbers in words (up to eight digits) by teacher forcing; an experiment."""
+
+    def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        src, lengths, target = batch
+        memory, state = encoder(src, lengths)
+        mask, token, logits = real_tokens(lengths, src.shape[1]), torch.full_like(target[:, 0], BOS), []
+        for right in target.T:
+            scores, state, _ = decoder.step(token, state, memory, mask)
+            logits.append(scores)
+            token = right
+        return nn.functional.cross_entropy(torch.stack(logits, dim=2), target, ignore_index=PAD)
+
+    train.fit(
+        nn.ModuleList([encoder, decoder]),
+        loss,
+        lambda step: NUMBERS.batch(64, seed=step, most=99_999_999),
+        steps,
+        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
+        file=file,
+        handed_in=False,
+    )
+
+
+@torch.no_grad()
+def look(task: Task, encoder: Any, decoder: Any, text: str) -> tuple[list[str], Tensor]:
+    """The symbols written for a text, and the weights (T, S) of each of them."""
+    src, lengths = task.encode([text])
+    (memory, state), mask = encoder(src, lengths), torch.ones_like(src, dtype=torch.bool)
+    written, looked = [BOS], list[Tensor]()
+    while len(looked) < 40 and written[-1] != EOS:
+        logits, state, weights = decoder.step(torch.tensor(written[-1:]), state, memory, mask)
+        written.append(int(logits.argmax()))
+        looked.append(weights[0])
+    return task.target.named(written[1:]), torch.stack(looked)
 
 
 def exact_share(encoder: Any, decoder: Any, task: Task, n: int, seed: int, split: str) -> float:

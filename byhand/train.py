@@ -93,6 +93,9 @@ def fit(
     stepper = _Stepper(model, loss, batches, optimizer, rate, clip, seed)
     saver = _Saver(run, model, stepper.optimizer, keep, dict(metadata or {}))
     saver.resume()
+    if run.done >= steps:
+        model.eval()
+        return run
     live = _live.Live(file, steps, run.done)
     try:
         with _Patience() as patience:

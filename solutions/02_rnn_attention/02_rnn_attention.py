@@ -1,14 +1,11 @@
 # %% [markdown]
 # # 02 · Attention inside a decoder
 #
-# **Goal.** Build the network in which attention was invented: one LSTM reads, another writes, and before each
-# symbol it writes, it looks back. Train it on two tasks and watch where it looks.
+# **Goal.** Build the network in which attention was invented: one LSTM reads, another writes, and before each symbol it writes, it looks back. Train it on two tasks and watch where it looks.
 #
-# **Why.** Before 2014 a translator squeezed a whole sentence into one vector. Long sentences did not fit. Attention
-# removed that bottleneck, and at the end of this lesson you measure by how much.
+# **Why.** Before 2014 a translator squeezed a whole sentence into one vector. Long sentences did not fit. Attention removed that bottleneck, and at the end of this lesson you measure by how much.
 #
-# You need lesson 01 and the idea of an LSTM: a network that reads a sequence step by step and keeps a state. It
-# takes about 85 minutes, training included.
+# You need lesson 01 and the idea of an LSTM: a network that reads a sequence step by step and keeps a state. It takes about 85 minutes, training included.
 
 # %%
 import torch
@@ -39,8 +36,7 @@ plot.alignment(
 # %% [markdown]
 # ### The data: endless, and free
 #
-# Dates as people write them become ISO dates; English number words become Chinese numerals. The same seed gives the
-# same pairs. Each answer belongs to one split, so what you train on is never what you are tested on.
+# Dates as people write them become ISO dates; English number words become Chinese numerals. The same seed gives the same pairs. Each answer belongs to one split, so what you train on is never what you are tested on.
 #
 # **Try:** other seeds. Which Chinese answers turn the English order round?
 
@@ -51,8 +47,7 @@ for text, answer in generated.dates(5, seed=1) + generated.numbers(7, seed=6):
 # %% [markdown]
 # ### Shapes
 #
-# `B` texts at a time, padded with id 0 to the longest: `src (B, S)`, `lengths (B,)`. A target `(B, T)` ends with
-# the end symbol, id 2. Decoding begins with id 1.
+# `B` texts at a time, padded with id 0 to the longest: `src (B, S)`, `lengths (B,)`. A target `(B, T)` ends with the end symbol, id 2. Decoding begins with id 1.
 #
 # A **mask** is boolean and `True` means *may attend*. Padding is `False`.
 
@@ -75,8 +70,7 @@ plot.mask(
 #
 # 1. Softmax runs over the last axis. Scores reach ±10,000.
 # 2. If a whole row is blocked, its weights are 0, and gradients stay finite: one NaN spoils all training.
-# 3. `mask` may be smaller than `scores` and is then stretched to its shape. It must never make the result **larger**
-#    than `scores`: raise an error instead. No ready-made masked softmax.
+# 3. `mask` may be smaller than `scores` and is then stretched to its shape. It must never make the result **larger** than `scores`: raise an error instead. No ready-made masked softmax.
 #
 # **Predict first:** scores 5, 7, 7 with the first 7 blocked. Which weights?
 #
@@ -107,79 +101,52 @@ import math
 
 import torch
 
-from byhand import check, probe
+from byhand import check, slow
 
 with check.exercise("masked_softmax"):
     scores = torch.tensor([[0.0, math.log(3.0), 5.0], [1.0, 2.0, 3.0]], dtype=torch.float64)
-    mask, rest, none = (
-        torch.tensor([[True] * 2 + [False], [False] * 3]),
+    mask, right, free = (
+        torch.tensor([[True, True, False], [False] * 3]),
         [0.25, 0.75, 0],
-        [0.090031, 0.244728, 0.665241],
+        [0.0900, 0.2447, 0.6652],
     )
     wrong = {
-        "the mask was not used.": [[0.00656, 0.01968, 0.97376], none],
-        "the mask is turned round: True means MAY attend.": [[0, 0, 1], none],
-        "weights were set to 0 after softmax, so the rest no longer adds up to 1.": [
-            [0.00656, 0.01968, 0],
-            [0] * 3,
-        ],
-        "a score of 0 is not a blocked one, e to the power 0 is 1; fill in -inf.": [
+        "the mask was not used.": [[0.00656, 0.01968, 0.97376], free],
+        "the mask is turned round: True means MAY attend.": [[0, 0, 1], free],
+        "set to 0 after softmax; the rest no longer adds up to 1.": [[0.00656, 0.01968, 0], [0] * 3],
+        "a score of 0 still gets weight, e to the power 0 is 1; fill in -inf.": [
             [0.2, 0.6, 0.2],
             [1 / 3] * 3,
         ],
-        "a row in which all is blocked gives weights 0, not equal shares.": [rest, [1 / 3] * 3],
-        "a row in which all is blocked is 0 / 0; it needs its own care.": [rest, [math.nan] * 3],
-        "a row in which all is blocked looks nowhere, not everywhere.": [rest, none],
+        "a row in which all is blocked gives weights 0, not equal shares.": [right, [1 / 3] * 3],
+        "a row in which all is blocked is 0 / 0; it needs its own care.": [right, [math.nan] * 3],
+        "a row in which all is blocked looks nowhere, not everywhere.": [right, free],
     }
-    got, want = masked_softmax(scores, mask), torch.tensor([rest, [0.0] * 3], dtype=torch.float64)
+    got, want = masked_softmax(scores, mask), torch.tensor([right, [0.0] * 3], dtype=torch.float64)
     check.values("masked_softmax(scores, mask)", got, want, axes=("row", "key"), known_wrong=wrong)
-    library = ("masked.softmax", "scaled_dot_product_attention", "masked_softmax")
+    library = ("masked.softmax", "scaled_dot_product_attention", "blocks.masked_softmax")
     check.source("masked_softmax", forbid=library, allow_text="torch.softmax, masked_fill, where.")
     ### BEGIN HIDDEN TESTS
-    rng = check.generator()
-
-    def slow(scores, mask):
-        result = torch.zeros(scores.shape, dtype=torch.float64)
-        rows, may = (
-            scores.double().reshape(-1, scores.shape[-1]),
-            mask.expand(scores.shape).reshape(-1, scores.shape[-1]),
-        )
-        for row, seen, out in zip(rows, may, result.view(-1, scores.shape[-1]), strict=True):
-            exps = [math.exp(s - max(row[seen])) if m else 0.0 for s, m in zip(row, seen, strict=True)]
-            out.copy_(torch.tensor(exps, dtype=torch.float64) / (math.fsum(exps) or 1.0))
-        return result.to(scores.dtype)
-
-    shapes = [
+    rng, small = check.generator(), [(1,), (), (4,), (3, 4), (3, 1), (1, 4), (2, 1, 4), (2, 3, 1), (2, 3, 4)]
+    for shape, mask_shape in [
         ((1,), (1,)),
-        ((5,), (5,)),
-        ((3, 4), (3, 4)),
+        ((4,), (4,)),
         ((3, 4), (4,)),
-        ((2, 3, 4), (2, 1, 4)),
-        ((3, 4), (1, 1)),
-    ]
-    for shape, small in [*shapes, ((2, 3, 4), (3, 1)), ((2, 2, 3, 5), (2, 1, 1, 5)), ((4, 6), ())]:
+        *[((2, 3, 4), one) for one in small],
+    ]:
         for dtype, size in [(torch.float64, 2), (torch.float32, 2), (torch.float64, 1e4)]:
             scores = (size * torch.randn(shape, generator=rng, dtype=torch.float64)).to(dtype)
-            mask = torch.rand(small, generator=rng) < 0.6
-            call = f"masked_softmax(scores {shape}, mask {small}), {dtype}, scores about {size:g}"
-            check.values(call, masked_softmax(scores, mask), slow(scores, mask))
-    level, mask = torch.full((2, 3), -1e4), torch.tensor([[True, True, False], [False, False, True]])
-    got, note = (
-        masked_softmax(level, mask),
-        "-1e4 is a real score here; a blocked one must be lower than any.",
-    )
-    check.values("masked_softmax(torch.full((2, 3), -1e4), mask)", got, slow(level, mask), note=note)
-    apart, mask = torch.tensor([[-1e4, 1e4]]), torch.tensor([True, False])
-    got, note = (
-        masked_softmax(apart, mask),
-        "Mask before you look for the largest score; the blocked one may be it.",
-    )
-    check.values(
-        "masked_softmax(torch.tensor([[-1e4, 1e4]]), torch.tensor([True, False]))",
-        got,
-        slow(apart, mask),
-        note=note,
-    )
+            mask = torch.rand(mask_shape, generator=rng) < 0.6
+            call = f"masked_softmax(scores {shape}, mask {mask_shape}), {dtype}, scores about {size:g}"
+            check.values(call, masked_softmax(scores, mask), slow.masked_softmax(scores, mask))
+    for numbers, may in [([-1e4, -1e4, -1e4], [True, True, False]), ([-1e4, 1e4], [True, False])]:
+        scores, mask = torch.tensor(numbers), torch.tensor(may)
+        note = "A blocked score must be lower than any real one, and must not count as the largest."
+        call, got = (
+            f"masked_softmax(torch.tensor({numbers}), torch.tensor({may}))",
+            masked_softmax(scores, mask),
+        )
+        check.values(call, got, slow.masked_softmax(scores, mask), note=note)
     scores = torch.randn(3, 4, generator=rng, dtype=torch.float64)
     mask = torch.tensor([[True, False, True, True], [False] * 4, [True] * 4])
     check.kept("masked_softmax(scores, mask)", masked_softmax, scores, mask)
@@ -188,15 +155,15 @@ with check.exercise("masked_softmax"):
     call = "the gradient of masked_softmax(1e4 * scores, mask)"
     check.true(call, bool(grad.isfinite().all()), "it holds nan or infinite entries.")
     check.true(call, bool((grad[~mask] == 0).all()), "it is not 0 at masked entries.")
-    for shape, small in [
+    for shape, larger in [
         ((4,), (3, 4)),
         ((1, 4), (3, 4)),
-        ((2, 3, 1), (4,)),
+        ((2, 1), (4,)),
         ((3, 4), (3,)),
         ((3, 4), (2, 3, 4)),
     ]:
-        call = f"masked_softmax(torch.zeros({shape}), torch.ones({small}, dtype=torch.bool))"
-        given = torch.zeros(shape), torch.ones(small, dtype=torch.bool)
+        call = f"masked_softmax(torch.zeros({shape}), torch.ones({larger}, dtype=torch.bool))"
+        given = torch.zeros(shape), torch.ones(larger, dtype=torch.bool)
         check.raises(call, lambda given=given: masked_softmax(*given), error=Exception)
     ### END HIDDEN TESTS
 
@@ -207,10 +174,7 @@ with check.exercise("masked_softmax"):
 #
 # $$s_j = v^\top \tanh(W_q\, q + W_k\, k_j), \quad a = \text{masked softmax}(s), \quad c = \sum_j a_j k_j$$
 #
-# Make three `nn.Linear` layers **without bias**: `query_layer`, `key_layer` (both to `attention_size`) and
-# `score_layer` (to 1), and nothing else to train. Keys are values, too, so the context is a sum of **keys**. `+`
-# stretches a size of 1: if query and keys differ in `B`, raise an error. Use your `masked_softmax` or
-# `blocks.masked_softmax`.
+# Make three `nn.Linear` layers **without bias**: `query_layer`, `key_layer` (both to `attention_size`) and `score_layer` (to 1), and nothing else to train. Keys are values, too, so the context is a sum of **keys**. `+` stretches a size of 1: if query and keys differ in `B`, raise an error. Use your `masked_softmax` or `blocks.masked_softmax`.
 #
 # **Predict first:** two padded keys are appended to every text. What changes?
 #
@@ -254,25 +218,20 @@ import math
 
 import torch
 
-from byhand import check, probe
+from byhand import check, probe, slow
 
 with check.exercise("AdditiveAttention", needs=("masked_softmax",)):
     layer = AdditiveAttention(1, 2, 1)
     shapes = {name: tuple(part.shape) for name, part in layer.named_parameters()}
     names = {"query_layer.weight": (1, 1), "key_layer.weight": (1, 2), "score_layer.weight": (1, 1)}
-    check.true(
-        "AdditiveAttention(1, 2, 1)", shapes == names, f"its parameters are {shapes}, expected {names}."
-    )
+    check.values("the parameters of AdditiveAttention(1, 2, 1)", shapes, names)
     weights = [[[math.log(2)]], [[1.0, 0.0]], [[math.log(3) / 0.8]]]  # tanh(log 3) is 0.8
     layer.load_state_dict({name: torch.tensor(w) for name, w in zip(names, weights, strict=True)})
     query, mask = torch.tensor([[1.0]]), torch.tensor([[True, True, False]])
     keys = torch.tensor([[[-math.log(2), 4.0], [math.log(1.5), 8.0], [9.0, 9.0]]])
     wrong = {
         "tanh is missing.": (..., [[0.181086, 0.818914, 0]]),
-        "the query's part is missing, or tanh was taken of each part alone.": (
-            ...,
-            [[0.205504, 0.794496, 0]],
-        ),
+        "the query is missing, or tanh was taken of each part alone.": (..., [[0.205504, 0.794496, 0]]),
         "score_layer was not used.": (..., [[0.310026, 0.689974, 0]]),
         "the two parts were multiplied; add them.": (..., [[0.271034, 0.728966, 0]]),
         "the mask was not used.": (..., [[0.125830, 0.377490, 0.496680]]),
@@ -289,7 +248,7 @@ with check.exercise("AdditiveAttention", needs=("masked_softmax",)):
     def score(query, key, parts):
         w_query, w_key, v = (parts[name] for name in names)
         both = zip(w_query, w_key, strict=True)
-        return probe.dot(v[0], [math.tanh(probe.dot(a, query) + probe.dot(b, key)) for a, b in both])
+        return slow.dot(v[0], [math.tanh(slow.dot(a, query) + slow.dot(b, key)) for a, b in both])
 
     for sizes in [(1, 1, 1), (5, 2, 6), (4, 4, 4), (3, 6, 1), (1, 2, 4), (3, 2, 4)]:
         probe.attention(f"AdditiveAttention{sizes}", AdditiveAttention, sizes, score, check.generator())
@@ -302,9 +261,7 @@ with check.exercise("AdditiveAttention", needs=("masked_softmax",)):
 #
 # $$s_j = q^\top W k_j, \qquad W: (D_q, D_k)$$
 #
-# The rest is as before: masked softmax, weighted sum of keys, the same `forward`. The only parameter is `weight`,
-# random at the start: if all entries were equal, all would learn the same. `nn.Linear` keeps its matrix the other way
-# round. `@` stretches a batch of 1: if query and keys differ in `B`, raise an error.
+# The rest is as before: masked softmax, weighted sum of keys, the same `forward`. The only parameter is `weight`, random at the start: if all entries were equal, all would learn the same. `nn.Linear` keeps its matrix the other way round. `@` stretches a batch of 1: if query and keys differ in `B`, raise an error.
 #
 # **Predict first:** additive or bilinear, which needs less work for one more query?
 #
@@ -346,22 +303,17 @@ import math
 
 import torch
 
-from byhand import check, probe
+from byhand import check, probe, slow
 
 with check.exercise("BilinearAttention", needs=("masked_softmax",)):
     layer = BilinearAttention(2, 2)
     names = [name for name, _ in layer.named_parameters()]
-    check.true(
-        "BilinearAttention(2, 2)", names == ["weight"], f"its parameters are {names}, expected ['weight']."
-    )
+    check.values("the parameters of BilinearAttention(2, 2)", names, ["weight"])
     layer.load_state_dict({"weight": math.log(3.0) * torch.tensor([[1.0, 0.0], [1.0, -1.0]])})
     query, keys = torch.tensor([[1.0, 2.0]]), torch.tensor([[[1.0, 1.0], [1.0, 0.5], [5.0, 5.0]]])
     mask = torch.tensor([[True, True, False]])
     wrong = {
-        "W was transposed: the query meets the rows of W, the key its columns.": (
-            ...,
-            [[0.366025, 0.633975, 0]],
-        ),
+        "W was transposed: the query meets its rows, the key its columns.": (..., [[0.366025, 0.633975, 0]]),
         "W was not used.": (..., [[0.731059, 0.268941, 0]]),
         "the scores were divided by a root; this layer has no scale.": (..., [[0.314984, 0.685016, 0]]),
         "the mask was not used.": (..., [[0.011765, 0.035294, 0.952941]]),
@@ -379,12 +331,10 @@ with check.exercise("BilinearAttention", needs=("masked_softmax",)):
         check.true(call, shape == sizes, f"it has shape {shape}, expected {sizes} = (query_size, key_size).")
         different = len({*start.flatten().tolist()}) == start.numel()
         check.true(call, different, "its entries are equal at the start; draw them at random.")
-        check.true(
-            call, not torch.equal(start, again), "two new layers start with the same numbers; do not seed."
-        )
+        check.true(call, not torch.equal(start, again), "two new layers start the same; do not seed.")
 
     def score(query, key, parts):
-        return probe.dot(query, [probe.dot(row, key) for row in parts["weight"]])
+        return slow.dot(query, [slow.dot(row, key) for row in parts["weight"]])
 
     for sizes in [(1, 1), (5, 2), (4, 4), (3, 6), (1, 2), (2, 1)]:
         probe.attention(f"BilinearAttention{sizes}", BilinearAttention, sizes, score, check.generator())
@@ -393,14 +343,10 @@ with check.exercise("BilinearAttention", needs=("masked_softmax",)):
 # %% [markdown]
 # ### Exercise 4 · `Encoder` — 3 points, difficulty 3/3, importance 3/3, about 14 minutes
 #
-# Embed the tokens, then read them with **one bidirectional LSTM layer**: one direction from the left, one from the
-# right. Memory at a position is both halves side by side, forward half first. The decoder's first state is the
-# **sum** of both directions' last states, for `h` and for `c`.
+# Embed the tokens, then read them with **one bidirectional LSTM layer**: one direction from the left, one from the right. Memory at a position is both halves side by side, forward half first. The decoder's first state is the **sum** of both directions' last states, for `h` and for `c`.
 #
-# 1. Positions from `lengths` on are padding, **whatever ids they hold**. Memory there is 0, and nothing else may
-#    depend on them: neither on their number nor on the other texts of the batch.
-# 2. `lengths` come in any order; `S` may be larger than all of them. If there is not one length for each text, raise
-#    an error.
+# 1. Positions from `lengths` on are padding, **whatever ids they hold**. Memory there is 0, and nothing else may depend on them: neither on their number nor on the other texts of the batch.
+# 2. `lengths` come in any order; `S` may be larger than all of them. If there is not one length for each text, raise an error.
 #
 # **Predict first:** the backward half reads from the right. Where is its last state?
 #
@@ -463,61 +409,7 @@ with check.exercise("Encoder"):
     check.values(f"h of {call}", h, last + first, known_wrong=wrong, note=note)
     check.source("Encoder", forbid=("manual_seed", "recurrent.Encoder"), allow_text="nn.Embedding, nn.LSTM.")
     ### BEGIN HIDDEN TESTS
-    rng = check.generator()
-    for sizes, pad, rows, longest in [
-        ((9, 3, 2), 0, [3, 5, 1, 4], 5),
-        ((6, 2, 3), 4, [2, 1, 2], 4),
-        ((8, 5, 1), 0, [1], 1),
-    ]:
-        encoder, lengths, ids = (
-            Encoder(*sizes, pad_id=pad).double(),
-            torch.tensor(rows),
-            torch.arange(sizes[0]),
-        )
-        src = ids[ids != pad][torch.randint(sizes[0] - 1, (len(rows), longest), generator=rng)]
-        call = f"Encoder{sizes}, pad_id={pad}, src ({len(rows)}, {longest}), lengths {rows}"
-        memory, (h, c) = encoder(src, lengths)
-        check.shape(f"memory of {call}", memory, (len(rows), longest, 2 * sizes[2]))
-        want = probe.encoded(encoder, sizes, src, lengths, memory)
-        if want is not None:
-            check.values(
-                call, (memory, (h, c)), want, note="Both directions, step by step, with your weights."
-            )
-        blank = torch.where(torch.arange(longest) < lengths[:, None], src, pad)
-        note = "Positions from lengths on are padding, whatever they hold."
-        check.values(f"{call}, other ids there", encoder(blank, lengths), (memory, (h, c)), note=note)
-        more = torch.cat([memory, torch.zeros_like(memory), torch.zeros_like(memory)], dim=1), (h, c)
-        got = encoder(torch.cat([src, src, src], dim=1), lengths)
-        check.values(f"{call}, more padding", got, more, note="S may exceed every length.")
-        for at, n in enumerate(rows):
-            got = encoder(src[at : at + 1, :n], lengths[at : at + 1])
-            want = memory[at : at + 1, :n], (h[:, at : at + 1], c[:, at : at + 1])
-            check.values(f"{call}, text {at} alone", got, want, note="Texts of a batch are independent.")
-    encoder, src, call = Encoder(9, 4, 3).double(), torch.tensor([[1, 2, 3, 4, 5]]), "encoder(src, lengths)"
-    moved = (
-        encoder(src, torch.tensor([5]))[0] != encoder(torch.tensor([[1, 2, 8, 4, 5]]), torch.tensor([5]))[0]
-    )[0]
-    one = (
-        "when the token at position 2 changed, the first half of memory moved before it; forward comes first."
-    )
-    check.true(call, not bool(moved[:2, :3].any()), one)
-    two = "when the token at position 2 changed, the second half moved after it; it must read from the right."
-    check.true(call, not bool(moved[3:, 3:].any()), two)
-    check.true(
-        call, bool(moved[2:, :3].all() & moved[:3, 3:].all()), "memory does not depend on all it has read."
-    )
-    check.values(
-        "the dtype of memory", str(Encoder(9, 4, 3)(src, torch.tensor([3]))[0].dtype), "torch.float32"
-    )
-    check.kept(call, encoder, torch.tensor([[1, 2, 3], [4, 5, 6]]), torch.tensor([1, 3]))
-    probe.arrive(encoder, lambda: encoder(src, torch.tensor([4]))[0].square().sum())
-    for half in (0, 1):
-        probe.arrive(encoder, lambda half=half: encoder(src, torch.tensor([4]))[1][half].square().sum())
-    for rows in ([2], [2, 1, 2], []):
-        given = torch.ones(2, 5, dtype=torch.long), torch.tensor(rows, dtype=torch.long)
-        check.raises(
-            f"encoder(src (2, 5), lengths {rows})", lambda given=given: encoder(*given), error=Exception
-        )
+    probe.encoder(Encoder, check.generator())
     ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -571,102 +463,45 @@ class AttentionDecoder(nn.Module):
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_AttentionDecoder", "locked": true, "points": 4, "solution": false, "task": false}
 import torch
 
-from byhand import check, probe
+from byhand import check, known, probe
 
 with check.exercise("AttentionDecoder"):
-    sizes, (V, E, H, M) = (7, 3, 2, 6), (7, 3, 2, 6)  # vocabulary, embedding, hidden, memory
-    attention, rng = probe.KnownAttention(), check.generator()
-    decoder = AttentionDecoder(*sizes, attention).double()
+    attention, rng = known.Attention(), check.generator()
+    decoder = AttentionDecoder(7, 3, 2, 6, attention).double()  # vocabulary, embedding, hidden, memory
     token, mask = torch.tensor([4, 1, 6]), torch.tensor([[True, True], [True, False], [True, True]])
-    h, c, memory = (torch.randn(s, generator=rng).double() for s in ((1, 3, H), (1, 3, H), (3, 2, M)))
+    h, c, memory = (torch.randn(s, generator=rng).double() for s in ((1, 3, 2), (1, 3, 2), (3, 2, 6)))
     call, result = "decoder.step(token, (h, c), memory, mask)", decoder.step(token, (h, c), memory, mask)
     check.true(call, len(result) == 3, f"it returns {len(result)} things, expected logits, state, weights.")
     logits, (new_h, new_c), weights = result
     times = len(attention.asked)
-    check.true(
-        call, times == 1, f"attention was called {times} times, expected once: attention(h, memory, mask)."
-    )
+    check.true(call, times == 1, f"attention was called {times} times; call it once a step.")
     wrong = {
         "attention got the new h; it comes first, with the previous one.": (new_h[0].tolist(), ..., ...),
         "attention got c; the query is h.": (c[0].tolist(), ..., ...),
     }
-    got, note = (
-        attention.asked[0],
-        "Call it as attention(h, memory, mask), with the previous h as (B, hidden).",
-    )
-    check.values("what attention received", got, (h[0], memory, mask), known_wrong=wrong, note=note)
+    note = "Call it as attention(h, memory, mask), with the previous h as (B, hidden)."
+    want = h[0], memory, mask
+    check.values("what attention received", attention.asked[0], want, known_wrong=wrong, note=note)
     want, note = mask.double() / mask.sum(dim=-1, keepdim=True), "Return attention's weights as they are."
     check.values(f"weights of {call}", weights, want, axes=("text", "key"), note=note)
-    check.shape(f"logits of {call}", logits, (3, V), axes=("text", "token id"))
-    check.shape(f"new h of {call}", new_h, (1, 3, H), axes=("layer", "text", "feature"))
-    check.shape(f"new c of {call}", new_c, (1, 3, H), axes=("layer", "text", "feature"))
-    chances = bool(
-        (logits.exp().sum(dim=-1) - 1).abs().max() < 1e-6 or (logits.sum(dim=-1) - 1).abs().max() < 1e-6
+    check.shape(f"logits of {call}", logits, (3, 7), axes=("text", "token id"))
+    check.shape(f"new h of {call}", new_h, (1, 3, 2), axes=("layer", "text", "feature"))
+    check.shape(f"new c of {call}", new_c, (1, 3, 2), axes=("layer", "text", "feature"))
+    sums = torch.stack([logits.sum(dim=-1), logits.exp().sum(dim=-1)])
+    check.true(
+        call,
+        bool(((sums - 1).abs() > 1e-6).any(dim=-1).all()),
+        "the logits are normalised already; return plain scores, without softmax.",
     )
-    check.true(call, not chances, "the logits are normalised already; return plain scores, without softmax.")
     check.source("AttentionDecoder", forbid=("manual_seed", "recurrent.AttentionDecoder"))
-
     ### BEGIN HIDDEN TESTS
-    def outcome(token, h, c, memory, mask):
-        logits, (new_h, new_c), weights = decoder.step(token, (h, c), memory, mask)
-        return {"logits": logits, "the new h": new_h[0], "the new c": new_c[0], "the weights": weights}
-
-    given = {"token": token, "h": h, "c": c, "memory": memory, "mask": mask}
-    before, context = outcome(**given), (want[:, None] @ memory).squeeze(1)
-    three = [before[name] for name in ("logits", "the new h", "the new c")]
-    want = probe.stepped(decoder, sizes, token, (h, c), context, three)
-    if want is not None:
-        check.values(
-            f"[logits, new h, new c] of {call}", three, want, note="Compared with the three formulas."
-        )
-    for what, other in {"token": token - 1, "h": h + 1, "c": c + 1, "memory": memory.flip(0) + 1}.items():
-        after = outcome(**given | {what: other})
-        for name in ("logits", "the new h", "the new c"):
-            moved = bool((before[name] != after[name]).any(dim=-1).all())
-            check.true(call, moved, f"{name} did not change when {what} did.")
-    for name, got in outcome(token[1:2], h[:, 1:2], c[:, 1:2], memory[1:2], mask[1:2]).items():
-        check.values(
-            f"{name} of text 1 alone", got, before[name][1:2], note="Texts of a batch are independent."
-        )
-    wide = torch.cat([memory, memory + 5], dim=1), torch.cat([mask, torch.zeros_like(mask)], dim=1)
-    padded = outcome(token, h, c, *wide)
-    for name in ("logits", "the new h", "the new c"):
-        check.values(f"{name} with more padding", padded[name], before[name])
-    step = lambda token, h, c, memory, mask: decoder.step(token, (h, c), memory, mask)  # noqa: E731
-    check.kept("step(token, h, c, memory, mask)", step, *given.values())
-    h, c, one = (part.clone().requires_grad_() for part in (h, c, memory[:, :1]))
-    logits, (new_h, new_c), _ = decoder.step(token, (h, c), one, mask[:, :1])
-    rows = [torch.autograd.grad(logits[0, v], one, retain_graph=True)[0][0, 0] for v in range(V)]
-    say = "the logits read the new h alone; they are made from h and the context side by side."
-    check.true(call, int(torch.linalg.matrix_rank(torch.stack(rows), rtol=1e-9)) > H, say)
-    (logits.square().sum() + new_h.sum() + new_c.square().sum()).backward()
-    for name, part in (("h", h), ("c", c), ("memory", one)):
-        probe.reached(f"the gradient of {name}", part.grad)
-    probe.arrive(
-        decoder, lambda: decoder.step(token, (h.detach(), c.detach()), memory, mask)[0].square().sum()
-    )
-    decoder.eval()
-    say = "it is not part of the decoder; store it as self.attention."
-    check.true("the attention you received", not attention.training and decoder.attention is attention, say)
-    single = AttentionDecoder(*sizes, probe.KnownAttention())
-    logits, _, _ = single.step(token, (torch.zeros(1, 3, H), torch.zeros(1, 3, H)), memory.float(), mask)
-    check.values("the dtype of logits", str(logits.dtype), "torch.float32")
-    for what, size, wide in [("token", 1, 0), ("memory", 3, 1), ("h", 3, 1)]:
-        other = {
-            "token": token[:size],
-            "memory": torch.ones(3, 2, M + wide),
-            "h": torch.ones(1, 3, H + wide),
-        }[what]
-        shown = f"decoder.step, where {what} has shape {tuple(other.shape)}, for 3 texts,"
-        other = other if what == "token" else other.double()
-        check.raises(shown, lambda what=what, other=other: outcome(**given | {what: other}), error=Exception)
+    probe.decoder(AttentionDecoder, check.generator())
     ### END HIDDEN TESTS
 
 # %% [markdown]
 # ### Exercise 6 · `sequence_loss` — 2 points, difficulty 2/3, importance 3/3, about 8 minutes
 #
-# How surprised is the model by the right tokens? For each, minus the natural logarithm of its probability; then the
-# mean over **all real tokens of the batch**:
+# How surprised is the model by the right tokens? For each, minus the natural logarithm of its probability; then the mean over **all real tokens of the batch**:
 #
 # $$L = -\frac{1}{N}\sum_{b,t:\ y_{bt} \ne \text{pad}} \log \text{softmax}(\text{logits}_{bt})_{y_{bt}}$$
 #
@@ -705,20 +540,17 @@ import math
 
 import torch
 
-from byhand import check
+from byhand import check, slow
 
 with check.exercise("sequence_loss"):
     counts = [[[2.0, 1.0, 1.0], [1.0, 2.0, 1.0]], [[4.0, 3.0, 1.0], [2.0, 1.0, 1.0]]]  # shares of each token
-    logits, targets = (
-        torch.tensor(counts).log(),
-        torch.tensor([[1, 1], [2, 0]]),
-    )  # chances 1/4, 1/2, 1/8; padding
+    logits, targets = torch.tensor(counts).log(), torch.tensor([[1, 1], [2, 0]])  # 1/4, 1/2, 1/8; padding
     wrong = {
         "padding counts among the tokens; divide by the 3 real ones.": 1.5 * math.log(2),
         "padding was treated as a token to predict.": 1.75 * math.log(2),
         "each text got its own mean; take one mean over all real tokens.": 2.25 * math.log(2),
         "this is the sum; divide by the number of real tokens.": 6 * math.log(2),
-        "this is divided by the number of texts; divide by the number of real tokens.": 3 * math.log(2),
+        "this is divided by the number of texts; divide by that of real tokens.": 3 * math.log(2),
         "this is the logarithm to base 2; use the natural one.": 2.0,
         "the minus sign is missing.": -2 * math.log(2),
         "the logits were used as they are; take log_softmax first.": -1 / 3 * math.log(2),
@@ -729,34 +561,20 @@ with check.exercise("sequence_loss"):
     check.source("sequence_loss", forbid=library, allow_text="log_softmax, logsumexp, gather, sums.")
     ### BEGIN HIDDEN TESTS
     rng = check.generator()
-
-    def slow(logits, targets, pad_id):
-        losses = []
-        for row, target in zip(
-            logits.double().flatten(0, 1).tolist(), targets.flatten().tolist(), strict=True
-        ):
-            if target != pad_id:
-                top = max(row)
-                losses.append(top + math.log(math.fsum(math.exp(one - top) for one in row)) - row[target])
-        return torch.tensor(math.fsum(losses) / max(1, len(losses)), dtype=logits.dtype)
-
     for B, T, V, pad_id in [(1, 1, 1, 5), (3, 4, 5, 0), (4, 4, 4, 2), (2, 7, 3, 0), (5, 1, 6, 5)]:
         for dtype, size in [(torch.float64, 2), (torch.float32, 2), (torch.float64, 1e4)]:
             logits = (size * torch.randn(B, T, V, generator=rng, dtype=torch.float64)).to(dtype)
             targets = torch.randint(V, (B, T), generator=rng)
             call = f"sequence_loss(logits ({B}, {T}, {V}), targets, pad_id={pad_id}), {dtype}, about {size:g}"
-            check.values(call, sequence_loss(logits, targets, pad_id=pad_id), slow(logits, targets, pad_id))
+            want = slow.sequence_loss(logits, targets, pad_id)
+            check.values(call, sequence_loss(logits, targets, pad_id=pad_id), want)
     logits, targets = torch.randn(2, 3, 4, generator=rng).double(), torch.tensor([[1, 2, 0], [3, 0, 0]])
     got = sequence_loss(torch.cat([logits, logits], dim=1), torch.cat([targets, 0 * targets], dim=1))
-    check.values(
-        "sequence_loss with more padding", got, slow(logits, targets, 0), note="Padding must not dilute."
-    )
+    want, note = slow.sequence_loss(logits, targets, 0), "Padding must not dilute."
+    check.values("sequence_loss with more padding", got, want, note=note)
     sure = torch.tensor([[[1e4, -1e4, 0.0], [-1e4, 1e4, 0.0]]])
-    got, call = (
-        sequence_loss(sure, torch.tensor([[1, 1]])),
-        "torch.tensor([[[1e4, -1e4, 0], [-1e4, 1e4, 0]]])",
-    )
-    check.values(f"sequence_loss({call}, torch.tensor([[1, 1]]))", got, torch.tensor(1e4))
+    call, got = "sequence_loss(sure, torch.tensor([[1, 1]]))", sequence_loss(sure, torch.tensor([[1, 1]]))
+    check.values(call, got, torch.tensor(1e4), note="sure is [[[1e4, -1e4, 0], [-1e4, 1e4, 0]]].")
     check.gradient("sequence_loss(logits, targets)", sequence_loss, (logits, targets))
     call, zero = "sequence_loss(logits, torch.zeros(2, 3, dtype=torch.long))", torch.zeros(2, 3, 4).double()
     for given in (logits, 1e4 * logits):
@@ -774,11 +592,9 @@ with check.exercise("sequence_loss"):
 # %% [markdown]
 # ### Exercise 7 · `greedy_decode` — 3 points, difficulty 2/3, importance 3/3, about 12 minutes
 #
-# Nobody knows the right answer now. Start with `bos_id`, ask for logits, take the likeliest token, feed it back,
-# until the end symbol comes. A whole batch at once:
+# Nobody knows the right answer now. Start with `bos_id`, ask for logits, take the likeliest token, feed it back, until the end symbol comes. A whole batch at once:
 #
-# 1. `encoder(src, lengths)` once, then `decoder.step(token, state, memory, mask)` for at most `max_len` steps. The
-#    mask is `(B, S)`, made from `lengths`.
+# 1. `encoder(src, lengths)` once, then `decoder.step(token, state, memory, mask)` for at most `max_len` steps. The mask is `(B, S)`, made from `lengths`.
 # 2. Texts end at different steps. Cut each row before its **first** `eos_id`; what comes later is not part of it.
 # 3. Return plain Python ints. Build no graph, and leave the modules in the mode (train or eval) they were in.
 #
@@ -814,10 +630,10 @@ def greedy_decode(encoder, decoder, src, lengths, bos_id, eos_id, max_len):
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_greedy_decode", "locked": true, "points": 3, "solution": false, "task": false}
 import torch
 
-from byhand import check, probe
+from byhand import check, known, probe
 
 
-class KnownDecoder(probe.KnownDecoder):
+class KnownDecoder(known.Decoder):
     """Writes scripts[first token of the text], symbol by symbol; notes what it is asked."""
 
     def step(self, token, state, memory, mask):
@@ -825,105 +641,48 @@ class KnownDecoder(probe.KnownDecoder):
 
 
 with check.exercise("greedy_decode"):
-    encoder = probe.KnownEncoder()
+    encoder = known.Encoder()
     decoder = KnownDecoder({4: [7, 8, 2], 5: [9, 2, 6, 2], 6: [10, 11, 10, 11, 10, 11]})
     src, lengths = torch.tensor([[4, 3, 3], [5, 3, 0], [6, 0, 0]]), torch.tensor([3, 2, 1])
     wrong = {
         "bos_id belongs to no result.": [[1, 7, 8], [1, 9], [1, 10, 11, 10, 11]],
         "the end symbol is not part of the result.": [[7, 8, 2], [9, 2], [10, 11, 10, 11]],
-        "a row goes on after its end symbol; cut it before the first one.": [
-            [7, 8],
-            [9, 6],
-            [10, 11, 10, 11],
-        ],
-        "a row was cut at its last end symbol; cut it at the first.": [
-            [7, 8, 2],
-            [9, 2, 6],
-            [10, 11, 10, 11],
-        ],
+        "a row goes on after its first end symbol; cut it there.": [[7, 8], [9, 6], [10, 11, 10, 11]],
+        "a row was cut at its last end symbol; cut at the first.": [[7, 8, 2], [9, 2, 6], [10, 11, 10, 11]],
         "one step is missing: at most max_len = 4 ids.": [[7, 8], [9], [10, 11, 10]],
         "one step too many: at most max_len = 4 ids.": [[7, 8], [9], [10, 11, 10, 11, 10]],
         "all rows stopped with the first that ended.": [[7, 8], [9], [10, 11]],
     }
-    call, want = (
-        "greedy_decode(encoder, decoder, src, lengths, 1, 2, max_len=4)",
-        [[7, 8], [9], [10, 11, 10, 11]],
-    )
-    check.values(
-        call, greedy_decode(encoder, decoder, src, lengths, 1, 2, max_len=4), want, known_wrong=wrong
-    )
+    call, want = "greedy_decode(encoder, decoder, src, lengths, 1, 2, 4)", [[7, 8], [9], [10, 11, 10, 11]]
+    got = greedy_decode(encoder, decoder, src, lengths, 1, 2, 4)
+    check.values(call, got, want, known_wrong=wrong, note="bos_id is 1, eos_id is 2, max_len is 4.")
     times, seen = len(encoder.seen), decoder.seen
     check.true(call, times == 1, f"the encoder was called {times} times, expected once.")
     check.values("the tokens of step 1", seen[0][0], torch.tensor([1, 1, 1]), note="Start with bos_id.")
-    check.values(
-        "the tokens of step 2", seen[1][0], torch.tensor([7, 9, 10]), note="Feed back what was written."
-    )
+    check.values("the tokens of step 2", seen[1][0], torch.tensor([7, 9, 10]), note="Feed back the last one.")
     mask = torch.tensor([[True, True, True], [True, True, False], [True, False, False]])
     note = "Made from lengths; True means a real token."
     check.values("the mask of step 1", seen[0][2], mask, axes=("text", "position"), note=note)
     check.source("greedy_decode", forbid=("recurrent.greedy_decode",))
     ### BEGIN HIDDEN TESTS
-    rng = check.rng()
-    for B, S, bos, eos, most in [
-        (1, 1, 1, 2, 1),
-        (4, 3, 1, 2, 6),
-        (3, 5, 0, 3, 4),
-        (6, 2, 2, 1, 9),
-        (2, 4, 5, 0, 5),
-    ]:
-        scripts = {n: rng.integers(0, 12, size=rng.integers(1, 7)).tolist() for n in range(12)} | {
-            11: [eos, 4, eos]
-        }
-        src, lengths = torch.tensor(rng.integers(0, 12, (B, S))), torch.tensor(rng.integers(1, S + 1, B))
-        src[0, 0], (encoder, decoder) = 11, (probe.KnownEncoder(), KnownDecoder(scripts))
-        call = f"greedy_decode(encoder, decoder, src ({B}, {S}), lengths, bos_id={bos}, eos_id={eos}, max_len={most})"
-        said = [[decoder.says(first, at) for at in range(most)] for first in src[:, 0].tolist()]
-        want = [row[: row.index(eos)] if eos in row else row for row in said]
-        note = "Each row ends before its own first end symbol, and after at most max_len ids."
-        check.values(call, greedy_decode(encoder, decoder, src, lengths, bos, eos, most), want, note=note)
-        check.values(f"what the encoder received in {call}", encoder.seen, [(src, lengths)])
-        steps, mask = len(decoder.seen), torch.arange(S) < lengths[:, None]
-        check.true(call, 0 < steps <= most, f"{steps} steps were made, expected at most max_len.")
-        for at, (token, memory, told, graph) in enumerate(decoder.seen):
-            check.true(call, graph is False, "gradients are recorded while decoding; use torch.no_grad().")
-            check.values(f"the mask of step {at + 1} in {call}", told, mask)
-            note = "Pass on what the encoder gave."
-            check.values(f"the memory of step {at + 1} in {call}", memory, src[..., None].float(), note=note)
-            going = [row for row in range(B) if eos not in said[row][:at]]
-            right = torch.tensor([said[row][at - 1] if at else bos for row in going], dtype=torch.long)
-            check.shape(f"the tokens of step {at + 1} in {call}", token, (B,))
-            check.values(f"the tokens of step {at + 1} in {call}", token[going], right)
-    for one, two in [(True, False), (False, True)]:
-        encoder.train(one), decoder.train(two)
-        greedy_decode(encoder, decoder, src, lengths, 1, 2, 3)
-        got = encoder.training, decoder.training
-        check.values(
-            "(encoder.training, decoder.training) afterwards", got, (one, two), note="As before the call."
-        )
-    decode = lambda src, lengths: greedy_decode(encoder, decoder, src, lengths, 1, 2, 3)  # noqa: E731
-    check.kept("decode(src, lengths)", decode, src, lengths)
+    probe.decoding(greedy_decode, KnownDecoder, check.rng())
     ### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Training
 #
-# While training, the decoder is fed the **right** tokens, not its own: one mistake must not spoil the rest of the
-# answer. That is *teacher forcing*. The input of each step is the target of the step before; the first one is the
-# begin symbol.
+# While training, the decoder is fed the **right** tokens, not its own: one mistake must not spoil the rest of the answer. That is *teacher forcing*. The input of each step is the target of the step before; the first one is the begin symbol.
 
 
 # %%
 def teacher_forced(encoder, decoder, batch):
     """Logits (B, T, V) for every target token, given the right tokens before it."""
     src, lengths, target = batch
-    memory, state = encoder(src, lengths)
-    may_attend = recurrent.real_tokens(lengths, src.shape[1])
-    fed = torch.cat(
-        [torch.full_like(target[:, :1], generated.BOS), target[:, :-1]], dim=1
-    )  # (B, T), moved by one
-    steps = []
-    for t in range(target.shape[1]):
-        scores, state, _ = decoder.step(fed[:, t], state, memory, may_attend)
+    read, state = encoder(src, lengths)
+    may_attend, steps = recurrent.real_tokens(lengths, src.shape[1]), []
+    fed = torch.cat([torch.full_like(target[:, :1], generated.BOS), target[:, :-1]], dim=1)  # moved by one
+    for right_token in fed.T:
+        scores, state, _ = decoder.step(right_token, state, read, may_attend)
         steps.append(scores)
     return torch.stack(steps, dim=1)
 
@@ -931,13 +690,10 @@ def teacher_forced(encoder, decoder, batch):
 # %% [markdown]
 # ### Exercise 8 · `train_dates` — 4 points, difficulty 2/3, importance 3/3, about 12 minutes
 #
-# **Train a translator of dates.** At least 98 % of dates it never saw must come out exactly. On two CPU cores that
-# takes about a minute.
+# **Train a translator of dates.** At least 98 % of dates it never saw must come out exactly. On two CPU cores that takes about a minute.
 #
-# 1. Build `Encoder` and `AttentionDecoder` with an attention of yours. If one does not work yet, take it from
-#    `recurrent`, which has all three.
-# 2. `train.fit` runs the loop: it calls `loss(batch)` and improves `model`, one `nn.Module` that holds both. It writes
-#    `weights.safetensors` beside the notebook. **Hand that file in**: grading does not train, it loads.
+# 1. Build `Encoder` and `AttentionDecoder` with an attention of yours. If one does not work yet, take it from `recurrent`, which has all three.
+# 2. `train.fit` runs the loop: it calls `loss(batch)` and improves `model`, one `nn.Module` that holds both. It writes `weights.safetensors` beside the notebook. **Hand that file in**: grading does not train, it loads.
 # 3. Return encoder and decoder.
 #
 # **Predict first:** interrupt the training (■) and run the cell again. What do you see?
@@ -1011,13 +767,10 @@ with check.exercise("train_dates", needs=("AdditiveAttention", "Encoder", "Atten
     say = f"{share:.1%} of 500 dates come out exactly, at least 98 % must. These dates are in no other split."
     check.true("train_dates()", share >= 0.98, say)
     for part in models or ():
-        part.load_state_dict(
-            {name: 0 * weight.detach() for name, weight in part.named_parameters()}, strict=False
-        )
+        nothing = {name: 0 * weight.detach() for name, weight in part.named_parameters()}
+        part.load_state_dict(nothing, strict=False)
     share = recurrent.exact_share(*models, generated.DATES, 50, seed, "exam") if models else 0.0
-    check.true(
-        "train_dates()", share < 0.5, "dates come out right without the weights; they must be learned."
-    )
+    check.true("train_dates()", share < 0.5, "dates come out right without weights; they must be learned.")
     ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1027,21 +780,8 @@ with check.exercise("train_dates", needs=("AdditiveAttention", "Encoder", "Atten
 
 
 # %%
-def look(task, encoder, decoder, text):
-    """What is written for this text, and the weights (T, S) of every symbol written."""
-    src, lengths = task.encode([text])
-    (memory, state), written, looked = encoder(src, lengths), [generated.BOS], []
-    while len(looked) < 25 and written[-1] != generated.EOS:
-        scores, state, shares = decoder.step(
-            torch.tensor(written[-1:]), state, memory, torch.ones_like(src, dtype=torch.bool)
-        )
-        written.append(int(scores.argmax()))
-        looked.append(shares[0])
-    return task.target.named(written[1:]), torch.stack(looked).detach()
-
-
 text = "Sunday, 22 July 2040"
-symbols, looked = look(generated.DATES, date_encoder, date_decoder, text)
+symbols, looked = recurrent.look(generated.DATES, date_encoder, date_decoder, text)
 plot.alignment(
     looked,
     ["␣" if letter == " " else letter for letter in text],
@@ -1055,59 +795,44 @@ plot.alignment(
 # Now numbers in words, up to eight digits, become Chinese numerals. Two translators, the same but for one layer:
 #
 # - **with attention**: yours;
-# - **without**: `recurrent.NoAttention` gives zeros as context. All the decoder knows of the text is the encoder's
-#   last state, one vector of 64 numbers, however long the text.
+# - **without**: `recurrent.NoAttention` gives zeros as context. All the decoder knows of the text is the encoder's last state, one vector of 64 numbers, however long the text.
 #
 # Without attention a step is cheaper, so it gets twice as many. **Predict first:** at which length does it fail?
 
 
 # %%
 def number_translator(attention, steps, file):
-    with train.seeded(0):
-        encoder = Encoder(len(generated.NUMBERS.source), 32, 64)
-        looks = AdditiveAttention(64, 128, 64) if attention else recurrent.NoAttention()
-        decoder = AttentionDecoder(len(generated.NUMBERS.target), 32, 64, 128, looks)
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        lambda step: generated.NUMBERS.batch(64, seed=step, most=99_999_999),
-        steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file=file,
-        handed_in=False,
-    )
-    return encoder, decoder
+    reader = Encoder(len(generated.NUMBERS.source), 32, 64)
+    writer = AttentionDecoder(len(generated.NUMBERS.target), 32, 64, 128, attention)
+    recurrent.train_on_numbers(reader, writer, steps, file)
+    return reader, writer
 
 
-with_attention = number_translator(True, 450, "numbers_with.safetensors")
+with_attention = number_translator(AdditiveAttention(64, 128, 64), 450, "with_attention.safetensors")
 
 # %% [markdown]
 # **Question:** the next curve falls, too, and twice as many steps were done. Compare where the two end.
 
 # %%
-without_attention = number_translator(False, 900, "numbers_without.safetensors")
+without_attention = number_translator(recurrent.NoAttention(), 900, "without_attention.safetensors")
 
 # %% [markdown]
 # Both now get 1,500 numbers they never saw, sorted by their length in words.
 #
-# **Questions:** both lines start together. Where do they part? What would a state of 128 numbers change, and what
-# would it not?
+# **Questions:** both lines start together. Where do they part? What would a state of 128 numbers change, and what would it not?
 
 # %%
+both, scores = {"with attention": with_attention, "without attention": without_attention}, {}
 pairs = generated.numbers(1500, seed=0, split="test", most=99_999_999, kinds=("whole",))
-words_in = torch.tensor([len(generated.words(words)) for words, _ in pairs])
-rates = {}
-for name, both in {"with attention": with_attention, "without attention": without_attention}.items():
-    ids = greedy_decode(
-        *both, *generated.NUMBERS.encode([words for words, _ in pairs]), generated.BOS, generated.EOS, 20
-    )
-    right = torch.tensor(
-        [generated.NUMBERS.target.text(i) == answer for i, (_, answer) in zip(ids, pairs, strict=True)]
-    )
-    rates[name] = [float(right[words_in == n].float().mean()) for n in range(1, 14)]
+source, lengths = generated.NUMBERS.encode([text for text, _ in pairs])
+for name, (encoder, decoder) in both.items():
+    rows = greedy_decode(encoder, decoder, source, lengths, generated.BOS, generated.EOS, 20)
+    written = [generated.NUMBERS.target.text(row) for row in rows]
+    right = torch.tensor([one == answer for one, (_, answer) in zip(written, pairs, strict=True)])
+    scores[name] = [right[lengths == n].float().mean().item() for n in range(1, 14)]
 plot.lines(
     range(1, 14),
-    rates,
+    scores,
     xlabel="length of the number (words)",
     ylabel="share exactly right",
     caption="The fixed-vector bottleneck: without attention, long numbers do not fit into the state.",
@@ -1116,14 +841,13 @@ plot.lines(
 # %% [markdown]
 # ### Where order is turned round
 #
-# English says *four thirtieths*, Chinese 三十分之四: of thirty parts four. And Chinese counts in ten thousands:
-# *twelve thousand* is 一万二千, one ten-thousand two thousand.
+# English says *four thirtieths*, Chinese 三十分之四: of thirty parts four. And Chinese counts in ten thousands: *twelve thousand* is 一万二千, one ten-thousand two thousand.
 #
 # **Questions:** which rows of the first picture jump back? In the second, which symbols look at *twelve*?
 
 # %%
 for words in ("ninety-one and four thirtieths", "twelve thousand three hundred and five"):
-    symbols, looked = look(generated.NUMBERS, *with_attention, words)
+    symbols, looked = recurrent.look(generated.NUMBERS, *with_attention, words)
     plot.alignment(
         looked,
         generated.words(words),
@@ -1132,19 +856,16 @@ for words in ("ninety-one and four thirtieths", "twelve thousand three hundred a
     )
 
 # %% [markdown]
-# **Try:** other numbers, such as *forty-five percent*. Or swap `AdditiveAttention(64, 128, 64)` for your
-# `BilinearAttention(64, 128)`, with another file name, and compare curves and pictures.
+# **Try:** other numbers, such as *forty-five percent*. Or swap `AdditiveAttention(64, 128, 64)` for your `BilinearAttention(64, 128)`, with another file name, and compare curves and pictures.
 #
 # ## Where this is used
 #
-# - **Translation.** In 2016 Google's translator moved to LSTMs with attention; since 2017 Transformers (lesson 07) have
-#   replaced the LSTMs and kept the attention between decoder and encoder.
+# - **Translation.** In 2016 Google's translator moved to LSTMs with attention; since 2017 Transformers (lesson 07) have replaced the LSTMs and kept the attention between decoder and encoder.
 # - **Speech recognition.** *Listen, attend and spell* writes letters while looking back at sound.
 # - **Images.** *Show, attend and tell* writes a caption while looking at parts of a picture.
 # - **Summaries and answers**: the decoder looks back at the text, and pointer networks copy from it.
 #
-# **One honest limit:** a weight is not a reason. Memory at a position has read the whole text in both directions, so
-# a look at the comma can fetch the year.
+# **One honest limit:** a weight is not a reason. Memory at a position has read the whole text in both directions, so a look at the comma can fetch the year.
 #
 # ## Limits
 #
@@ -1162,19 +883,15 @@ for words in ("ninety-one and four thirtieths", "twelve thousand three hundred a
 # %% [markdown]
 # ## Questions and answers
 #
-# **Who tells the model where to look?** Nobody. No weight has a target; the loss of the right symbol reaches the
-# scores through softmax and the sum, because every step of it has a gradient.
+# **Who tells the model where to look?** Nobody. No weight has a target; the loss of the right symbol reaches the scores through softmax and the sum, because every step of it has a gradient.
 #
-# **Why the previous state as query, not the new one?** The new state is computed *from* the context (Bahdanau). Luong
-# did it the other way round: state first, then attention. Both work.
+# **Why the previous state as query, not the new one?** The new state is computed *from* the context (Bahdanau). Luong did it the other way round: state first, then attention. Both work.
 #
-# **Why one mask for softmax and another for the loss?** One hides padded *keys* from attention, the other padded
-# *targets* from the mean.
+# **Why one mask for softmax and another for the loss?** One hides padded *keys* from attention, the other padded *targets* from the mean.
 #
 # **My training gave 97 %.** Train 200 steps more: raise `steps` and run the cell again; it goes on from where it was.
 #
-# **The loss became nan.** `train.fit` stops and keeps the weights from before. Usual causes: a rate that is too
-# high, or a softmax over a row in which all is blocked.
+# **The loss became nan.** `train.fit` stops and keeps the weights from before. Usual causes: a rate that is too high, or a softmax over a row in which all is blocked.
 #
 # ## Further reading
 #
@@ -1182,5 +899,4 @@ for words in ("ninety-one and four thirtieths", "twelve thousand three hundred a
 # - Cho et al. 2014, *On the properties of neural machine translation* (arXiv:1409.1259): it fails on long sentences.
 # - Bahdanau, Cho, Bengio 2015 (arXiv:1409.0473): this lesson's model; figure 3 has the famous alignments.
 # - Luong, Pham, Manning 2015 (arXiv:1508.04025): the bilinear score, and looking at only a window.
-# - Chan et al. 2016, *Listen, attend and spell* (arXiv:1508.01211); Xu et al. 2015, *Show, attend and tell*
-#   (arXiv:1502.03044).
+# - Chan et al. 2016, *Listen, attend and spell* (arXiv:1508.01211); Xu et al. 2015, *Show, attend and tell* (arXiv:1502.03044).
