@@ -757,7 +757,7 @@ for width in (0.05, 0.4, 3.0):
     near = lambda query, keys, width=width: gaussian_score(query, keys, width)  # noqa: E731
     curves[f"width {width}"] = [attend(np.array([x]), places, measured, near)[0][0] for x in across]
 ax = plot.lines(across, curves, xlabel="place (query)", ylabel="prediction")
-ax.scatter(places, measured, s=12, color="grey")
+_ = ax.scatter(places, measured, s=12, color="grey")
 
 # %% [markdown]
 # Now move the query yourself and switch the score. **Question:** find a query for which dot and gaussian name
@@ -804,7 +804,7 @@ def broken_context(x, h):
 result = broken_context(states, states[-1])  # (4, 3)
 ax = plot.weights(result, title="Four states in, four out. Which row is the summary?")
 ax.set(xlabel="feature", ylabel="row of the result")
-ax.figure.axes[-1].set(ylabel="entry of a * x")
+_ = ax.figure.axes[-1].set(ylabel="entry of a * x")
 
 
 # %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "repair_context", "locked": false, "solution": true, "task": false}
@@ -999,8 +999,14 @@ with check.exercise("repair_attention", needs=("softmax", "scaled_dot_score", "a
         "the scale is missing: divide the scores by the root of D = 4.": [[8.636364, 0.909091], [5, 10 / 3]],
         "the scale comes after softmax; divide the scores.": [[4.318182, 0.454545], [2.5, 5 / 3]],
         "softmax ran over the queries; each query shares its weights among the keys.": [[10, 5], [5, 5]],
-        "divided by the root of the number of keys; D counts features.": [[7.300098, 1.799934], [5, 10 / 3]],
-        "divided by the root of D_v; the scale is the root of D.": [[7.770778, 1.486148], [5, 10 / 3]],
+        "divided by the root of 3, the number of keys; D = 4 counts features.": [
+            [7.300098, 1.799934],
+            [5, 10 / 3],
+        ],
+        "divided by the root of 2, not of D = 4, the size of queries and keys.": [
+            [7.770778, 1.486148],
+            [5, 10 / 3],
+        ],
         "divided by D; the scale is its square root.": [[5.980762, 2.679492], [5, 10 / 3]],
         "softmax is missing.": [[10.986123, 0.0], [0.0, 0.0]],
     }

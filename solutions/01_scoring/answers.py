@@ -1624,9 +1624,14 @@ def repair_attention(Q, K, V):
     return blocks.softmax(Q @ K.T / K.shape[0] ** 0.5) @ V
 
 # %% wrong repair_attention: root of D_v
-# reads: divided by the root of D_v
+# reads: divided by the root of 2
 def repair_attention(Q, K, V):
     return blocks.softmax(Q @ K.T / V.shape[-1] ** 0.5) @ V
+
+# %% wrong repair_attention: root of the number of queries
+# reads: the size of queries and keys
+def repair_attention(Q, K, V):
+    return blocks.softmax(Q @ K.T / len(Q) ** 0.5) @ V
 
 # %% wrong repair_attention: divided by D
 # reads: divided by D
