@@ -25,14 +25,18 @@ if TYPE_CHECKING:
         split_heads,
         window_mask,
     )
+    from byhand._positions import alibi_bias, apply_rope, sinusoidal_encoding
 
 __all__ = [
     "MultiHeadAttention",
+    "alibi_bias",
+    "apply_rope",
     "attention",
     "causal_mask",
     "masked_softmax",
     "merge_heads",
     "padding_mask",
+    "sinusoidal_encoding",
     "softmax",
     "split_heads",
     "window_mask",
@@ -48,7 +52,7 @@ _HOME = dict.fromkeys(
         "window_mask",
     ],
     "byhand._attention",
-)
+) | dict.fromkeys(["alibi_bias", "apply_rope", "sinusoidal_encoding"], "byhand._positions")
 
 
 def __getattr__(name: str) -> Any:

@@ -195,3 +195,54 @@ def test_window_mask_names_the_numbers_that_do_not_fit() -> None:
         blocks.window_mask(3, 2, 1)
     with pytest.raises(ValueError, match="window must not be below 0, got -1"):
         blocks.window_mask(2, 2, -1)
+
+
+def test_sinusoidal_rows_hold_a_sine_and_a_cosine_of_each_speed() -> None:
+    for size in (1, 5, 8):
+        table = blocks.sinusoidal_encoding(1000, size)
+        assert table.dtype == torch.float32
+        assert table.shape == (1000, size)
+        for p, j in [(0, 0), (7, size - 1), (999, size - 1), (999, 0)]:
+            angle = p / 10000 ** (j // 2 * 2 / size)
+            assert float(table[p, j]) == pytest.approx(
+                math.cos(angle) if j % 2 else math.sin(angle), abs=1e-6
+            )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_rope_turns_neighbours_and_keeps_the_dtype(dtype: torch.dtype) -> None:
+    x, positions = torch.ones(2, 3, 2, 4, dtype=dtype), torch.tensor([4096, 0])
+    turned = blocks.apply_rope(x, positions)
+    assert turned.dtype == dtype
+    assert torch.equal(turned[..., 1, :], x[..., 1, :])
+    want = [math.cos(a) + sign * math.sin(a) for a in (4096.0, 40.96) for sign in (-1, 1)]
+    assert turned[1, 2, 0].tolist() == pytest.approx(want, abs=2e-2 if dtype.itemsize < 4 else 1e-3)
+
+
+def test_scores_after_rope_depend_on_the_distance_alone() -> None:
+    q, k = torch.randn(2, 1, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    scores = [
+        float((blocks.apply_rope(q, torch.tensor([p + 5])) * blocks.apply_rope(k, torch.tensor([p]))).sum())
+        for p in (0, 31, 4000)
+    ]
+    assert scores == pytest.approx([scores[0]] * 3, abs=1e-9)
+
+
+def test_rope_refuses_odd_sizes_and_other_lengths() -> None:
+    with pytest.raises(ValueError, match="odd number of features, 5"):
+        blocks.apply_rope(torch.ones(2, 5), torch.arange(2))
+    with pytest.raises(ValueError, match="x has 2 tokens"):
+        blocks.apply_rope(torch.ones(2, 4), torch.arange(1))
+
+
+@pytest.mark.parametrize(
+    ("n_heads", "slopes"),
+    [(1, [8]), (2, [4, 8]), (3, [4, 8, 2]), (6, [2, 4, 6, 8, 1, 3]), (8, [1, 2, 3, 4, 5, 6, 7, 8])],
+)
+def test_alibi_slopes_come_in_the_published_order(n_heads: int, slopes: list[int]) -> None:
+    bias = blocks.alibi_bias(n_heads, 2, 3)
+    assert bias.dtype == torch.float32
+    assert (-bias[:, 0, 0]).tolist() == pytest.approx([2.0**-exponent for exponent in slopes])
+    assert torch.allclose(bias[0], bias[0, 0, 0] * torch.tensor([[1.0, 0, 1], [2, 1, 0]]))
+    with pytest.raises(ValueError, match="n_keys is 2, but n_queries is 3"):
+        blocks.alibi_bias(n_heads, 3, 2)
