@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -170,15 +171,20 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-@pytest.fixture(scope="module")
-def running(course: Path) -> Iterator[str]:
-    """`byhand lab` for real, with port 8888 or its successor taken: the address it prints."""
+@contextlib.contextmanager
+def served(course: Path, **folders: str) -> Iterator[str]:
+    """`byhand lab` for real, from this copy of the course: the address it prints. Nothing is left behind."""
     environment = {**os.environ, "PYTHONPATH": str(course), "PYTHONUNBUFFERED": "1"}
     for name in ("AUTOGRADER_COURSE", "AUTOGRADER_EXCHANGE", "BYHAND_WORK"):
         environment.pop(name, None)
     command = [sys.executable, "-m", "byhand.cli", "lab", LESSON, "--no-browser"]
     process = subprocess.Popen(
-        command, cwd=course, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=course,
+        env={**environment, **folders},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert process.stdout is not None
     said = []
@@ -186,15 +192,19 @@ def running(course: Path) -> Iterator[str]:
         said.append(line)
         if "Ctrl+C" in line:
             break
-    found = re.search(r"http://\S+token=\w+", "".join(said))
+    found = re.search(r"http://\S+:(\d+)/\S+token=\w+", "".join(said))
     assert found is not None, "".join(said)
     yield found[0]
     process.send_signal(signal.SIGTERM)
     assert "JupyterLab has stopped. Your work is in" in process.stdout.read()
     assert process.wait(timeout=30) == 0
-    port = re.search(r":(\d+)/", found[0])
-    assert port is not None
-    assert is_free(int(port[1]))  # nothing is left behind
+    assert is_free(int(found[1]))
+
+
+@pytest.fixture(scope="module")
+def running(course: Path) -> Iterator[str]:
+    with served(course) as address:
+        yield address
 
 
 def ask(address: str, path: str) -> Any:
