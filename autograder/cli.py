@@ -24,6 +24,7 @@ VERBS = {
     "environment": "autograder.course",
     "grade": "autograder.grade",
     "replay": "autograder.replay",
+    "bench": "autograder.bench",
 }
 
 
