@@ -31,7 +31,7 @@ from byhand import blocks, check, plot, train
 # %%
 places = torch.arange(64.0)
 hands = {"fast hand": (places / 1).sin(), "middle hand": (places / 6).sin(), "slow hand": (places / 40).sin()}
-caption = "What to see: the fast hand changes at once, the slow one hardly comes round once in 64 tokens."
+caption = "What to see: the fast hand changes at once, the slow one makes a quarter turn in 64 tokens."
 ax = plot.lines(places, hands, xlabel="position (tokens)", ylabel="sine of the hand's angle", caption=caption)
 
 # %% [markdown]
@@ -178,7 +178,7 @@ ax = plot.lines(range(65), alike, xlabel="position p (tokens)", ylabel="dot prod
 # <details><summary>Answer</summary>Twice the identity: go nowhere, or go there and back.</details>
 # <details><summary>Hint 1 · idea</summary>One angle for each pair; four entries come from it.</details>
 # <details><summary>Hint 2 · shape of the answer</summary>Start from zeros <code>(E, E)</code>. The block of pair i lies in rows and columns 2i and 2i+1.</details>
-# <details><summary>Hint 3 · nearly there</summary>With <code>even = torch.arange(0, d_model, 2)</code>, <code>matrix[even, even + 1]</code> is the upper right entry of all blocks.</details>
+# <details><summary>Hint 3 · nearly there</summary>If <code>even</code> holds 0, 2, 4, …, then <code>matrix[even, even + 1]</code> is the upper right entry of all blocks at once.</details>
 
 
 # %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "offset_matrix", "locked": false, "solution": true, "task": false}
@@ -526,6 +526,7 @@ with check.exercise("LearnedPositions"):
     check.values(call, got, [("weight", [4, 2])])
     layer.load_state_dict({"weight": torch.tensor([[1.0, 2], [3, 4], [5, 6], [7, 8]])})
     x = torch.tensor([[[10.0, 20], [30, 40]]])
+    check.kept("layer(x)", layer, x)
     wrong = {
         "x itself is missing: add the positions to it.": [[[1, 2], [3, 4]]],
         "every token got the same row; token t gets row start + t.": [[[11, 22], [31, 42]]],
@@ -571,11 +572,11 @@ with check.exercise("LearnedPositions"):
             cotangent = random(B, T, E).to(dtype)
             (got * cotangent).sum().backward()
             grads = {name: part.grad for name, part in layer.named_parameters()}
+            check.true(call, grads["weight"] is not None, "no gradient arrives at weight; is it detached?")
             slope = torch.zeros(n, E, dtype=dtype)
             slope[start : start + T] = cotangent.sum(0)
             check.values(f"the gradient of weight in {call}", grads["weight"], slope)
             check.values(f"the gradient of x in {call}", x.grad, cotangent)
-    check.kept("layer(x)", layer, random(2, 3, 5)[:, :1].float())
     layer = LearnedPositions(5, 3)
     for T, start in [(6, 0), (1, 5), (3, 3), (5, 1), (1, 50)]:
         call = f"LearnedPositions(5, 3)(torch.zeros(2, {T}, 3), start={start})"
@@ -638,6 +639,8 @@ from byhand import check
 with check.exercise("combine_positions"):
     axes = ("text", "token", "feature")
     x, positions = torch.tensor([[[1.0, 2], [3, 4]]]), torch.tensor([[10.0, 20], [30, 40]])
+    call = 'combine_positions(x, positions, "add")'
+    check.kept(call, lambda x, positions: combine_positions(x, positions, "add"), x, positions)
     wrong = {
         "every token got the same position.": [[[11, 22], [13, 24]]],
         "multiplied; add.": [[[10, 40], [90, 160]]],
@@ -824,6 +827,7 @@ with check.exercise("ConcatProjection", needs=("combine_positions",)):
             for name, grad, leaf in zip(
                 ("attended", "positions", "weight", "bias"), found, leaves, strict=True
             ):
+                check.true(call, grad is not None, f"no gradient arrives at {name}; is it detached?")
                 check.values(f"the gradient of {name} in {call}", grad, leaf.grad.to(dtype))
     layer = ConcatProjection(3)
     check.kept("layer(attended, positions)", layer, random(2, 4, 3).float(), random(4, 3).float())
@@ -959,6 +963,7 @@ with check.exercise("apply_rope"):
                 turned[(*at, 2 * i + 1)] = row[2 * i] * math.sin(angle) + row[2 * i + 1] * math.cos(angle)
         return turned
 
+    check.kept("apply_rope(x, positions)", apply_rope, random(2, 3, 6), torch.tensor([2, 0, 7]))
     half, brain, single, double = torch.float16, torch.bfloat16, torch.float32, torch.float64
     limits = {half: 1e-2, brain: 5e-2}
     for shape in [(1, 2), (3, 6), (4, 4), (2, 3, 8), (2, 3, 3, 4), (3, 1, 2, 2), (1, 4, 5, 10)]:
@@ -989,7 +994,6 @@ with check.exercise("apply_rope"):
     call, want = "the gradient of x in apply_rope(x, positions)", slow(cotangent, positions, 1e4, sign=-1)
     check.true(call, slope is not None, "no gradient arrives.")
     check.values(call, slope, want, tolerance=1e-4)
-    check.kept("apply_rope(x, positions)", apply_rope, x, positions)
     view = random(2, 3, 4, 8).transpose(1, 2)  # heads split from (B, T, H, D)
     got, where = apply_rope(view, positions), torch.tensor([2, 0, 7])
     check.values("apply_rope of a transposed view", got, slow(view, where, 1e4), tolerance=1e-4)
@@ -1168,13 +1172,14 @@ with check.exercise("alibi_bias"):
 # All keys have the same score; only the bias differs. **Question:** which head sees the whole text? Which would find
 # the last letter before a gap?
 #
-# <details><summary>Answer</summary>Head 3, the smallest slope, sees nearly all alike. Head 0 sees what is near.</details>
+# <details><summary>Answer</summary>Head 7, the smallest slope, sees nearly all alike. Head 0 sees what is near.</details>
 
 # %%
-bias = alibi_bias(4, 1, 12)[:, 0]  # (H, S): the last query
-heads = [f"head {h}" for h in range(4)]
-caption = "What to see: head 0 looks at the end, head 3 at everything."
+bias = alibi_bias(8, 1, 12)[:, 0]  # (H, S): the last query
+heads = [f"head {h}" for h in range(8)]
+caption = "What to see: head 0 looks at the end, head 7 at everything."
 ax = plot.weights(bias.softmax(dim=-1), queries=heads, caption=caption)
+ax.set_ylabel("heads of the last query")
 
 # %% [markdown]
 # ## Experiment: trained at 32, tested at 128

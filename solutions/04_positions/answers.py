@@ -251,7 +251,8 @@ def offset_matrix(offset, d_model, base=10000.0):
     if d_model % 2:
         raise ValueError(f"odd d_model {d_model}")
     angles = torch.tensor([offset / base ** (2 * i / d_model) for i in range(d_model // 2)], dtype=torch.float64)
-    return torch.block_diag(*[torch.tensor([[a.cos(), a.sin()], [-a.sin(), a.cos()]]) for a in angles])
+    pairs = [torch.tensor([[a.cos(), a.sin()], [-a.sin(), a.cos()]]) for a in angles]
+    return torch.block_diag(*pairs).float()
 
 # %% right offset_matrix: a matrix exponential
 def offset_matrix(offset, d_model, base=10000.0):
@@ -562,7 +563,7 @@ class LearnedPositions(nn.Module):
         return x + self.weight[start : start + x.shape[1]]
 
 # %% wrong LearnedPositions: one feature is stretched
-# reads: must raise an Exception
+# reads: Exception, but it returned
 class LearnedPositions(nn.Module):
     def __init__(self, max_positions, d_model):
         super().__init__()
@@ -574,7 +575,7 @@ class LearnedPositions(nn.Module):
         return x + self.weight[start : start + x.shape[1]]
 
 # %% wrong LearnedPositions: detached
-# reads: the gradient of weight
+# reads: no gradient arrives at weight
 class LearnedPositions(nn.Module):
     def __init__(self, max_positions, d_model):
         super().__init__()
@@ -624,7 +625,7 @@ class LearnedPositions(nn.Module):
     def forward(self, x, start=0):
         places = torch.arange(start, start + x.shape[1])
         if start < 0 or places[-1] >= self.weight.shape[0]:
-            raise ValueError(f"positions {start} to {places[-1] + 1}, but there are {self.weight.shape[0]}")
+            raise ValueError(f"start {start}, end {places[-1] + 1}, but there are {self.weight.shape[0]}")
         rows = nn.functional.embedding(places, self.weight)
         if rows.shape != x.shape[1:]:
             raise RuntimeError("features of x do not fit")
@@ -761,7 +762,7 @@ def combine_positions(x, positions, mode):
     return torch.cat([x, positions.to(x.dtype).expand_as(x)], dim=-1)
 
 # %% wrong combine_positions: features may differ
-# reads: must raise an Exception
+# reads: Exception, but it returned
 def combine_positions(x, positions, mode):
     if len(positions) != x.shape[1]:
         raise ValueError(f"x {x.shape}, positions {positions.shape}")
@@ -914,7 +915,7 @@ class ConcatProjection(nn.Module):
         return torch.tanh(self.proj(torch.cat([attended, positions.expand_as(attended)], dim=-1)))
 
 # %% wrong ConcatProjection: one position is stretched
-# reads: must raise an Exception
+# reads: Exception, but it returned
 class ConcatProjection(nn.Module):
     def __init__(self, d_model):
         super().__init__()
@@ -924,7 +925,7 @@ class ConcatProjection(nn.Module):
         return self.proj(torch.cat([attended, positions.expand_as(attended)], dim=-1))
 
 # %% wrong ConcatProjection: positions cut to the length
-# reads: must raise an Exception
+# reads: Exception, but it returned
 class ConcatProjection(nn.Module):
     def __init__(self, d_model):
         super().__init__()
@@ -937,7 +938,7 @@ class ConcatProjection(nn.Module):
         return self.proj(torch.cat([attended, positions.expand_as(attended)], dim=-1))
 
 # %% wrong ConcatProjection: any features that add up
-# reads: must raise an Exception
+# reads: Exception, but it returned
 class ConcatProjection(nn.Module):
     def __init__(self, d_model):
         super().__init__()
@@ -961,7 +962,7 @@ class ConcatProjection(nn.Module):
         return self.proj(torch.cat([attended[0], positions], dim=-1)).expand_as(attended)
 
 # %% wrong ConcatProjection: positions detached
-# reads: the gradient of positions
+# reads: no gradient arrives at positions
 class ConcatProjection(nn.Module):
     def __init__(self, d_model):
         super().__init__()
@@ -1122,7 +1123,7 @@ def apply_rope(x, positions, base=10000.0):
     return torch.stack([x0 * c - x1 * s, x0 * s + x1 * c], dim=-1).flatten(-2).to(x.dtype)
 
 # %% wrong apply_rope: one position is stretched
-# reads: must raise an Exception
+# reads: Exception, but it returned
 def apply_rope(x, positions, base=10000.0):
     if x.shape[-1] % 2:
         raise ValueError(f"x has {x.shape[-1]} features")
