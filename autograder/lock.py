@@ -2,7 +2,7 @@
 
     python -m autograder.lock > requirements.lock        # or: make lock
 
-The extras dev and cluster count; what is installed besides does not. The local part of a version
+The extras count; what is installed besides does not. The local part of a version
 (2.13.0+cpu) is left out; so are the libraries for NVIDIA cards, which differ between builds of PyTorch.
 """
 
@@ -13,7 +13,7 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-COURSE, EXTRAS = "attention-by-hand", frozenset({"dev", "cluster"})
+COURSE, EXTRAS = "attention-by-hand", frozenset({"dev", "cluster", "postgres"})
 NVIDIA = ("nvidia-", "cuda-", "triton")
 HEADER = """\
 # The exact versions this course was tested with (Linux, Python 3.11); pip adds what only other systems need.
