@@ -232,6 +232,7 @@ with check.exercise("local_attention", needs=("window_mask",)):
     }
     got, want = local_attention(q, k, v, 1), torch.tensor(column[0], dtype=torch.float64)
     check.values("local_attention(q, k, v, 1)", got, want, axes=("query", "feature"), known_wrong=wrong)
+    check.kept("local_attention(q, k, v, 1)", local_attention, q, k, v, 1)
     wrong = {
         "causal was not used.": column[0],
         "this is the future; causal means the past.": [[6], [7], [10], [12]],
@@ -393,7 +394,7 @@ with check.exercise("predictive_weights"):
         "the centre was rounded up; 1.5 lies between two keys.": [3.8e-6, 0.03125, 0.25],
         "the centre was rounded down; 1.5 lies between two keys.": [0.015625, 0.5, 0.015625],
         "positions count from 0.": [0.125, 0.25, 0.000488],
-        "softmax is missing: it comes before the bell.": [0.0, 0.346574, 0.346574],
+        "softmax is missing: it comes before the bell.": [0.0, 0.346574, 0.0],
         "these are the plain weights, without the bell.": [0.25, 0.5, 0.25],
         "this is the bell alone; multiply it by the softmax.": [0.001953, 0.5, 0.5],
         "softmax and bell are multiplied, not added.": [0.251953, 1.0, 0.75],
@@ -444,6 +445,7 @@ with check.exercise("predictive_weights"):
         ((), 1, 1.0),
         ((4,), 6, 0.7),
         ((2, 3), 3, 2),
+        ((3,), 3, 0.9),
         ((3, 3), 3, 10.0),
         ((2, 2, 2), 9, 1.5),
     ]:
@@ -710,7 +712,7 @@ with check.exercise("segment_attention"):
     check.values("segment_attention(q, k, v, 2)", got, want, axes=("query", "feature"), known_wrong=wrong)
     wrong = {
         "queries were aligned with the first keys; they are the last positions.": [[0], [6]],
-        "segments were counted from the first query; count from the first key.": [[28 / 5], [28 / 3]],
+        "segments were counted from the first query; count from the first key.": [[8], [28 / 3]],
     }
     got, want = segment_attention(q[:2], k, v, 2), torch.tensor([[8], [12]], dtype=torch.float64)
     check.values("segment_attention(q[:2], k, v, 2)", got, want, axes=("query", "feature"), known_wrong=wrong)
@@ -1252,10 +1254,11 @@ with check.exercise("RollingCache"):
     known = {
         "one position too many: at most window are kept.": [[1.0], [2.0], [3.0]],
         "these are the first positions; keep the last.": [[1.0], [2.0]],
+        "oldest first; the new positions go to the end.": [[2.0], [1.0]],
         "oldest first.": [[3.0], [2.0]],
         "nothing was forgotten.": [[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]],
         "a chunk longer than the window must be cut, too.": [[4.0], [5.0], [6.0]],
-        "only the new positions are here; the older ones belong before them.": [[3.0]],
+        "only the new positions are here; the older ones belong before them.": [[2.0]],
     }
     for new, wanted in steps:
         got, want = cache.append(torch.tensor(new), -torch.tensor(new)), torch.tensor(wanted)
@@ -1291,6 +1294,8 @@ with check.exercise("RollingCache"):
     )
     leaf = random(4, 2).requires_grad_()
     keys, values = RollingCache(3).append(leaf, 2 * leaf)
+    linked = bool(keys.requires_grad and values.requires_grad)
+    check.true("RollingCache(3).append(x, 2 * x)", linked, "the gradient of x is cut; do not detach.")
     (keys.sum() + values.sum()).backward()
     want = torch.tensor([[0.0, 0], [3, 3], [3, 3], [3, 3]], dtype=torch.float64)
     check.values(

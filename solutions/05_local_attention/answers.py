@@ -923,7 +923,7 @@ def predictive_weights(scores, centre, width):
     return weights * bell
 
 # %% wrong predictive_weights: the centre without a new axis
-# reads: scores (3, 3)
+# reads: scores (3, 3), some -inf
 def predictive_weights(scores, centre, width):
     if not width > 0:
         raise ValueError(f"width = {width}")
@@ -947,7 +947,7 @@ def predictive_weights(scores, centre, width):
     return weights * bell
 
 # %% wrong predictive_weights: a width of 0 passes
-# reads: width
+# reads: must raise a ValueError
 def predictive_weights(scores, centre, width):
     if centre.shape != scores.shape[:-1]:
         raise ValueError(f"centre {tuple(centre.shape)}, scores {tuple(scores.shape)}")
@@ -3101,7 +3101,7 @@ class RollingCache:
         return tuple(self.kept)
 
 # %% wrong RollingCache: detached
-# reads: gradient
+# reads: the gradient of x is cut
 class RollingCache:
     def __init__(self, window):
         if window < 1:
