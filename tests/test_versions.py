@@ -19,8 +19,8 @@ from byhand import bootstrap, install
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-RANGES = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
-RANGES += PROJECT["optional-dependencies"]["cluster"]
+EXTRAS = PROJECT["optional-dependencies"].values()
+RANGES = [*PROJECT["dependencies"], *(requirement for extra in EXTRAS for requirement in extra)]
 LOCK_LINES = [
     line
     for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
