@@ -93,27 +93,17 @@ import torch
 from byhand import check
 
 with check.exercise("sinusoidal_encoding"):
-    axes = ("position", "column")
+    axes, sine, cosine, start = ("position", "column"), 0.841471, 0.540302, [0, 1, 0, 1]
+    own, spread = [sine, 0.950415, 0.099833, 0.9995], [sine, 0.099833, cosine, 0.995004]
+    late = [[sine, cosine, 0.099833, 0.995004], [0.909297, -0.416147, 0.198669, 0.980067]]
     wrong = {
-        "each column has its own exponent; a sine and its cosine share one, 2i/E.": [
-            [0, 1, 0, 1],
-            [0.841471, 0.950415, 0.099833, 0.9995],
-        ],
-        "the exponent is 2i/E; the 2 is missing.": [[0, 1, 0, 1], [0.841471, 0.540302, 0.310984, 0.950415]],
-        "all sines come first here; sine and cosine alternate.": [
-            [0, 0, 1, 1],
-            [0.841471, 0.099833, 0.540302, 0.995004],
-        ],
-        "sine and cosine changed places.": [[1, 0, 1, 0], [0.540302, 0.841471, 0.995004, 0.099833]],
-        "multiplied by the power of base; divide.": [
-            [0, 1, 0, 1],
-            [0.841471, 0.540302, -0.544021, -0.839072],
-        ],
-        "base was not used.": [[0, 1, 0, 1], [0.841471, 0.540302, 0.01, 0.99995]],
-        "positions count from 0.": [
-            [0.841471, 0.540302, 0.099833, 0.995004],
-            [0.909297, -0.416147, 0.198669, 0.980067],
-        ],
+        "each column has its own exponent; a sine and its cosine share one, 2i/E.": [start, own],
+        "the exponent is 2i/E; the 2 is missing.": [start, [sine, cosine, 0.310984, 0.950415]],
+        "all sines come first here; sine and cosine alternate.": [[0, 0, 1, 1], spread],
+        "sine and cosine changed places.": [[1, 0, 1, 0], [cosine, sine, 0.995004, 0.099833]],
+        "multiplied by the power of base; divide.": [start, [sine, cosine, -0.544021, -0.839072]],
+        "base was not used.": [start, [sine, cosine, 0.01, 0.99995]],
+        "positions count from 0.": late,
     }
     want = torch.tensor([[0, 1, 0, 1], [0.84147098, 0.54030231, 0.09983342, 0.99500417]])
     got = sinusoidal_encoding(2, 4, base=100.0)  # the angles of row 1 are 1 and 1/10
@@ -210,49 +200,24 @@ import torch
 from byhand import check
 
 with check.exercise("offset_matrix"):
-    axes = ("row", "column")
+    axes, c, s = ("row", "column"), 0.54030231, 0.84147098
     wrong = {
-        "this matrix goes back: the minus sign belongs to the lower left entry.": [
-            [0.540302, -0.841471],
-            [0.841471, 0.540302],
-        ],
-        "sine and cosine changed places: the diagonal holds cosines.": [
-            [0.841471, 0.540302],
-            [-0.540302, 0.841471],
-        ],
-        "a minus sign is missing in the lower left.": [[0.540302, 0.841471], [0.841471, 0.540302]],
+        "this matrix goes back: the minus sign belongs to the lower left entry.": [[c, -s], [s, c]],
+        "sine and cosine changed places: the diagonal holds cosines.": [[s, c], [-c, s]],
+        "a minus sign is missing in the lower left.": [[c, s], [s, c]],
     }
-    want = torch.tensor([[0.54030231, 0.84147098], [-0.84147098, 0.54030231]])
+    want = torch.tensor([[c, s], [-s, c]])
     check.values("offset_matrix(1, 2)", offset_matrix(1, 2), want, axes=axes, known_wrong=wrong)
-    c, s, zero = [0.54030231, 0.99500417], [0.84147098, 0.09983342], 0.0
+    top, c2, s2 = [[c, s, 0.0, 0.0], [-s, c, 0.0, 0.0]], 0.99500417, 0.09983342
+    halves = [[c, 0, s, 0], [0, c2, 0, s2], [-s, 0, c, 0], [0, -s2, 0, c2]]
+    slower = [*top, [0, 0, 0.950415, 0.310984], [0, 0, -0.310984, 0.950415]]
     wrong = {
-        "entries are ordered in halves; sine and cosine of a pair are neighbours.": [
-            [c[0], 0, s[0], 0],
-            [0, c[1], 0, s[1]],
-            [-s[0], 0, c[0], 0],
-            [0, -s[1], 0, c[1]],
-        ],
-        "every pair turned by the same angle; slower hands turn less.": [
-            [c[0], s[0], 0, 0],
-            [-s[0], c[0], 0, 0],
-            [0, 0, c[0], s[0]],
-            [0, 0, -s[0], c[0]],
-        ],
-        "the exponent is 2i/E; the 2 is missing.": [
-            [c[0], s[0], 0, 0],
-            [-s[0], c[0], 0, 0],
-            [0, 0, 0.950415, 0.310984],
-            [0, 0, -0.310984, 0.950415],
-        ],
-        "base was not used.": [
-            [c[0], s[0], 0, 0],
-            [-s[0], c[0], 0, 0],
-            [0, 0, 0.99995, 0.01],
-            [0, 0, -0.01, 0.99995],
-        ],
+        "entries are ordered in halves; sine and cosine of a pair are neighbours.": halves,
+        "every pair turned by the same angle; slower hands turn less.": [*top, [0, 0, c, s], [0, 0, -s, c]],
+        "the exponent is 2i/E; the 2 is missing.": slower,
+        "base was not used.": [*top, [0, 0, 0.99995, 0.01], [0, 0, -0.01, 0.99995]],
     }
-    rows = [[c[0], s[0], zero, zero], [-s[0], c[0], zero, zero]]
-    want = torch.tensor([*rows, [zero, zero, c[1], s[1]], [zero, zero, -s[1], c[1]]])
+    want = torch.tensor([*top, [0.0, 0.0, c2, s2], [0.0, 0.0, -s2, c2]])
     got = offset_matrix(1, 4, base=100.0)  # the angles are 1 and 1/10
     check.values("offset_matrix(1, 4, base=100.0)", got, want, axes=axes, known_wrong=wrong)
     check.raises("offset_matrix(1, 5)", lambda: offset_matrix(1, 5), mentions=("d_model", "5"))
@@ -898,10 +863,11 @@ from byhand import check
 with check.exercise("apply_rope"):
     axes = ("token", "feature")
     x, positions = torch.tensor([[1.0, 0, 1, 0], [1, 0, 1, 0]]), torch.tensor([1, 0])
-    still = [1.0, 0, 1, 0]  # position 0
+    still, c, s = [1.0, 0, 1, 0], 0.540302, 0.841471  # position 0
+    turned = [c, s, 0.995004, 0.099833]
     wrong = {
         "turned the wrong way: the minus sign belongs to the first of a pair.": [
-            [0.540302, -0.841471, 0.995004, -0.099833],
+            [c, -s, 0.995004, -0.099833],
             still,
         ],
         "pairs are neighbours, (0, 1) and (2, 3); not (0, 2) and (1, 3).": [
@@ -909,26 +875,17 @@ with check.exercise("apply_rope"):
             still,
         ],
         "the parts came back in halves; each pair stays together.": [
-            [0.540302, 0.995004, 0.841471, 0.099833],
+            [c, 0.995004, s, 0.099833],
             [1, 1, 0, 0],
         ],
-        "positions were not used; these are the angles of 0, 1, 2, ….": [
+        "positions were not used; these are the angles of 0, 1, 2, ….": [still, turned],
+        "the exponent is 2i/D; the 2 is missing.": [[c, s, 0.950415, 0.310984], still],
+        "base was not used.": [[c, s, 0.99995, 0.01], still],
+        "the exponent is negative: later pairs turn slower.": [[c, s, -0.839072, -0.544021], still],
+        "every pair turned by the same angle; later pairs turn slower.": [[c, s, c, s], still],
+        "the second of a pair needs the old first, before its turn.": [
+            [c, 0.454649, 0.995004, 0.099335],
             still,
-            [0.540302, 0.841471, 0.995004, 0.099833],
-        ],
-        "the exponent is 2i/D; the 2 is missing.": [[0.540302, 0.841471, 0.950415, 0.310984], still],
-        "base was not used.": [[0.540302, 0.841471, 0.99995, 0.01], still],
-        "the exponent is negative: later pairs turn slower.": [
-            [0.540302, 0.841471, -0.839072, -0.544021],
-            still,
-        ],
-        "every pair turned by the same angle; later pairs turn slower.": [
-            [0.540302, 0.841471, 0.540302, 0.841471],
-            still,
-        ],
-        "both got a plus: x0 cos − x1 sin is the first.": [
-            [0.540302, 0.841471, 0.995004, 0.099833],
-            [0, 1, 0, 1],
         ],
     }
     want = torch.tensor([[0.54030231, 0.84147098, 0.99500417, 0.09983342], still])
@@ -1025,7 +982,7 @@ with check.exercise("apply_rope"):
 # <details><summary>Answer</summary>Only the distance counts, not the place. It falls for some queries and keys and swings for others; training decides.</details>
 
 # %%
-q, k = torch.randn(2, 1, 32, generator=generator)  # (T, D) = (1, 32) each
+q, k = torch.randn(2, 1, 32, generator=torch.Generator().manual_seed(3))  # (T, D) = (1, 32) each
 distances = torch.arange(40)
 scores = {}
 for place in (40, 400, 4000):
@@ -1090,36 +1047,20 @@ with check.exercise("alibi_bias"):
         check.shape(call, got, (H, T, S), axes=axes)
         return got.masked_fill(torch.arange(S) > torch.arange(T)[:, None] + S - T, 0)
 
+    def biases(first, second):  # two heads with these slopes, future 0
+        return [[[-m, 0, 0], [-2 * m, -m, 0]] for m in (first, second)]
+
+    few, fewer = 1 / 16, 1 / 256
+    centred = [[[0, -m, 0], [-m, 0, -m]] for m in (few, fewer)]
     wrong = {
-        "the sign is turned round: far keys get less.": [
-            [[0.0625, 0, 0], [0.125, 0.0625, 0]],
-            [[1 / 256, 0, 0], [2 / 256, 1 / 256, 0]],
-        ],
-        "query 0 sits at key 1: queries align with the end of the keys.": [
-            [[0, -0.0625, 0], [-0.0625, 0, -0.0625]],
-            [[0, -1 / 256, 0], [-1 / 256, 0, -1 / 256]],
-        ],
-        "queries align with the end of the keys.": [
-            [[0, 0, 0], [-0.0625, 0, 0]],
-            [[0, 0, 0], [-1 / 256, 0, 0]],
-        ],
-        "slopes count from h = 1, so the first is 2^(−8/H).": [
-            [[-1, 0, 0], [-2, -1, 0]],
-            [[-0.0625, 0, 0], [-0.125, -0.0625, 0]],
-        ],
-        "the slopes are in the wrong order: head 0 has the largest.": [
-            [[-1 / 256, 0, 0], [-2 / 256, -1 / 256, 0]],
-            [[-0.0625, 0, 0], [-0.125, -0.0625, 0]],
-        ],
-        "2 to the power −8h, not divided by H.": [
-            [[-1 / 256, 0, 0], [-2 / 256, -1 / 256, 0]],
-            [[-1 / 65536, 0, 0], [-2 / 65536, -1 / 65536, 0]],
-        ],
-        "the slopes are those of 8 heads; they depend on H.": [
-            [[-0.5, 0, 0], [-1, -0.5, 0]],
-            [[-0.25, 0, 0], [-0.5, -0.25, 0]],
-        ],
-        "the slopes are missing.": [[[-1, 0, 0], [-2, -1, 0]]] * 2,
+        "the sign is turned round: far keys get less.": biases(-few, -fewer),
+        "query 0 sits at key 1: queries align with the end of the keys.": centred,
+        "queries align with the end of the keys.": [[[0, 0, 0], [-m, 0, 0]] for m in (few, fewer)],
+        "slopes count from h = 1, so the first is 2^(−8/H).": biases(1, few),
+        "the slopes are in the wrong order: head 0 has the largest.": biases(fewer, few),
+        "2 to the power −8h, not divided by H.": biases(fewer, 1 / 65536),
+        "the slopes are those of 8 heads; they depend on H.": biases(0.5, 0.25),
+        "the slopes are missing.": biases(1, 1),
     }
     call, got = "alibi_bias(2, 2, 3)", alibi_bias(2, 2, 3)
     want = torch.tensor([[[-1, 0, 0], [-2, -1, 0.0]]]) * torch.tensor([1 / 16, 1 / 256])[:, None, None]

@@ -1015,10 +1015,9 @@ class ConcatProjection(nn.Module):
         if attended.shape[-1] * 2 != self.proj.in_features:
             raise ValueError("features")
         tiled = positions.repeat(attended.shape[0], 1, 1)
-        both = torch.empty(*attended.shape, 2).movedim(-1, 2).flatten(2).to(attended)
         if tiled.shape != attended.shape:
             raise ValueError("positions")
-        both = both * 0 + torch.cat((attended, tiled), 2)
+        both = torch.cat((attended, tiled), 2)
         return nn.functional.linear(both, self.proj.weight, self.proj.bias)
 
 # %% wrong apply_rope: turns the other way
@@ -1140,8 +1139,8 @@ def apply_rope(x, positions, base=10000.0):
     c, s, x0, x1 = angles.cos(), angles.sin(), x[..., 0::2], x[..., 1::2]
     return torch.stack([x0 * c - x1 * s, x0 * s + x1 * c], dim=-1).flatten(-2).to(x.dtype)
 
-# %% wrong apply_rope: turns x in place
-# reads: differ
+# %% wrong apply_rope: turns the first before the second has used it
+# reads: the second of a pair needs the old first
 def apply_rope(x, positions, base=10000.0):
     if x.shape[-1] % 2 or len(positions) != x.shape[-2]:
         raise ValueError(f"{x.shape}, {positions.shape}")
