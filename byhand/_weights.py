@@ -46,7 +46,7 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118 - no dict
     except (SafetensorError, OSError, ValueError, RuntimeError) as problem:
         why = str(problem).rstrip(".")
-        raise WeightsError(f"{path} is not a whole safetensors file ({why}).") from None
+        raise WeightsError(f"{path} is not a whole safetensors file ({why}). Train again.") from None
 
 
 def misfit(want: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:

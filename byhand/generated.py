@@ -79,16 +79,8 @@ def ordinal(day: int) -> str:
 def say_date(day: datetime.date, style: str) -> str:
     """The date in one of DATE_STYLES (or another that uses the same names in braces)."""
     weekday, month = WEEKDAYS[day.weekday()], MONTHS[day.month - 1]
-    return style.format(
-        weekday=weekday,
-        wkd=weekday[:3],
-        day=day.day,
-        nth=ordinal(day.day),
-        month=month,
-        mon=month[:3],
-        number=day.month,
-        year=day.year,
-    )
+    long, short = {"weekday": weekday, "month": month}, {"wkd": weekday[:3], "mon": month[:3]}
+    return style.format(**long, **short, day=day.day, nth=ordinal(day.day), number=day.month, year=day.year)
 
 
 def dates(n: int, seed: int, split: str = "train") -> list[Pair]:

@@ -29,7 +29,10 @@ AXES = (("text", "feature"), ("text", "key"))
 def arrive(layer: Any, output: Callable[[], Tensor]) -> None:
     """Every parameter of the layer gets a finite gradient that is not all 0 from output()."""
     layer.zero_grad()
-    output().backward()  # type: ignore[no-untyped-call]
+    result = output()
+    say = "no gradient arrives at any parameter; is something detached?"
+    check.true("the result", result.requires_grad, say)
+    result.backward()  # type: ignore[no-untyped-call]
     for name, part in layer.named_parameters():
         reached(f"the gradient of {name}", part.grad)
 
@@ -67,7 +70,8 @@ def attention(name: str, make: Any, sizes: Sequence[int], score: Score, rng: tor
     check.kept(call, layer, query, keys, mask)
     check.gradient(call, lambda query, keys: layer(query, keys, mask), (query, keys))
     arrive(layer, lambda: layer(query, keys, mask)[0].square().sum())
-    _refuses(name, layer, query, keys, mask)
+    if min(sizes) > 1:
+        _refuses(name, layer, query, keys, mask)
 
 
 def _refuses(name: str, layer: Any, query: Tensor, keys: Tensor, mask: Tensor) -> None:
@@ -128,15 +132,15 @@ def _reads(
     call = f"{name}, src {tuple(src.shape)}, lengths {lengths.tolist()}"
     memory, (h, c) = layer(src, lengths)
     check.shape(f"memory of {call}", memory, (*src.shape, 2 * sizes[2]))
-    want = slow.encoded(layer, sizes, src, lengths, memory)
-    if want is not None:
-        check.values(call, (memory, (h, c)), want, note="Both directions, step by step, with your weights.")
     blank = torch.where(torch.arange(src.shape[1]) < lengths[:, None], src, pad)
     note = "Positions from lengths on are padding, whatever they hold."
     check.values(f"{call}, other ids there", layer(blank, lengths), (memory, (h, c)), note=note)
     got, nothing = layer(torch.cat([src, src], dim=1), lengths), torch.zeros_like(memory)
     want = torch.cat([memory, nothing], dim=1), (h, c)
     check.values(f"{call}, more padding", got, want, note="S may exceed every length.")
+    want = slow.encoded(layer, sizes, src, lengths, memory)
+    if want is not None:
+        check.values(call, (memory, (h, c)), want, note="Both directions, step by step, with your weights.")
     for at, n in enumerate(lengths.tolist()):
         got = layer(src[at : at + 1, :n], lengths[at : at + 1])
         want = memory[at : at + 1, :n], (h[:, at : at + 1], c[:, at : at + 1])
@@ -169,17 +173,17 @@ def decoder(make: Any, rng: torch.Generator) -> None:
     given = {"token": token, "h": h, "c": c, "memory": memory, "mask": mask}
     before = _step(layer, **given)
     context = (mask.double() / mask.sum(dim=-1, keepdim=True))[:, None] @ memory
+    for what, other in {"token": token - 1, "h": h + 1, "c": c + 1, "memory": memory.flip(0) + 1}.items():
+        after = _step(layer, **given | {what: other})
+        for name in PARTS:
+            moved = bool((before[name] != after[name]).any(dim=-1).all())
+            check.true(call, moved, f"{name} did not change when {what} did.")
     three = [before[name] for name in PARTS]
     want = slow.stepped(layer, sizes, token, (h, c), context.squeeze(1), three)
     if want is not None:
         check.values(
             f"[logits, new h, new c] of {call}", three, want, note="Compared with the three formulas."
         )
-    for what, other in {"token": token - 1, "h": h + 1, "c": c + 1, "memory": memory.flip(0) + 1}.items():
-        after = _step(layer, **given | {what: other})
-        for name in PARTS:
-            moved = bool((before[name] != after[name]).any(dim=-1).all())
-            check.true(call, moved, f"{name} did not change when {what} did.")
     alone = _step(layer, token[1:2], h[:, 1:2], c[:, 1:2], memory[1:2], mask[1:2])
     wide = _step(
         layer, token, h, c, torch.cat([memory, memory + 5], 1), torch.cat([mask, torch.zeros_like(mask)], 1)

@@ -32,6 +32,8 @@ class AdditiveAttention(nn.Module):
 
     def forward(self, query: Tensor, keys: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """query (B, Dq), keys (B, S, Dk), mask (B, S) -> context (B, Dk), weights (B, S)."""
+        if len(query) != len(keys):
+            raise ValueError(f"query is for {len(query)} texts, keys are for {len(keys)}.")
         mixed = torch.tanh(self.query_layer(query).unsqueeze(1) + self.key_layer(keys))
         weights = masked_softmax(self.score_layer(mixed).squeeze(-1), mask)
         return torch.einsum("bs,bsd->bd", weights, keys), weights
@@ -55,6 +57,8 @@ class Encoder(nn.Module):
 
     def forward(self, src: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
         """src (B, S), lengths (B,) -> memory (B, S, 2 hidden), state (h, c) each (1, B, hidden)."""
+        if lengths.shape != src.shape[:1]:
+            raise ValueError(f"lengths has shape {tuple(lengths.shape)}, src has {len(src)} texts.")
         packed = pack_padded_sequence(self.embedding(src), lengths.cpu(), True, enforce_sorted=False)
         memory, (h, c) = self.lstm(packed)
         memory, _ = pad_packed_sequence(memory, True, total_length=src.shape[1])

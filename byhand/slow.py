@@ -79,7 +79,7 @@ def encoded(encoder: Any, sizes: tuple[int, int, int], src: Tensor, lengths: Ten
         return None
     ways = [[found[1][d], found[2][d], *found[3][2 * d : 2 * d + 2]] for d in (0, 1)]
     results = [_read(found[0][0], src, lengths, *pair) for pair in (ways, ways[::-1])]
-    return min(results, key=lambda one: float((one[0] - got).abs().max()))
+    return min(results, key=lambda one: float((one[0] - got).detach().abs().max()))
 
 
 def _read(
@@ -117,5 +117,6 @@ def stepped(
         h, c = _cell(torch.cat(read, dim=-1), state[0][0], state[1][0], weights)
         results += [[torch.cat(told, dim=-1) @ out.T + bias, h, c] for told in ([h, context], [context, h])]
     return min(
-        results, key=lambda one: sum(float((a - b).abs().max()) for a, b in zip(one, got, strict=True))
+        results,
+        key=lambda one: sum(float((a - b).detach().abs().max()) for a, b in zip(one, got, strict=True)),
     )

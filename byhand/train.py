@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,12 +22,19 @@ import torch
 from torch import Tensor, nn
 
 from byhand import _live, _weights, check
+from byhand._patience import Patience
 from byhand._weights import WeightsError
 
 __all__ = ["NotANumberError", "Run", "Stopped", "WeightsError", "fit", "forget", "load", "read", "seeded"]
 
 CHECKPOINTS = Path(".training")  # beside the notebook; not handed in
 SAVE_SECONDS = 10.0  # a crash loses no more than this
+
+Loss = Callable[[Any], Tensor]
+Batches = Callable[[int], Any]
+Rate = float | Callable[[int], float]
+Optimizer = Callable[..., torch.optim.Optimizer]
+Keep = Callable[[str], bool] | None
 
 
 class Stopped(KeyboardInterrupt):
@@ -62,16 +67,16 @@ class Run:
 
 def fit(
     model: nn.Module,
-    loss: Callable[[Any], Tensor],
-    batches: Callable[[int], Any],
+    loss: Loss,
+    batches: Batches,
     steps: int,
     *,
-    rate: float | Callable[[int], float] = 1e-3,
+    rate: Rate = 1e-3,
     file: str = "weights.safetensors",
-    optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
+    optimizer: Optimizer = torch.optim.Adam,
     clip: float = 1.0,
     seed: int = 0,
-    keep: Callable[[str], bool] | None = None,
+    keep: Keep = None,
     metadata: Mapping[str, str] | None = None,
     handed_in: bool = True,
 ) -> Run:
@@ -98,7 +103,7 @@ def fit(
         return run
     live = _live.Live(file, steps, run.done)
     try:
-        with _Patience() as patience:
+        with Patience() as patience:
             _loop(run, stepper, saver, live, patience)
     finally:
         live.update(run.losses, run.seconds)
@@ -107,7 +112,7 @@ def fit(
     return run
 
 
-def _loop(run: Run, stepper: _Stepper, saver: _Saver, live: _live.Live, patience: _Patience) -> None:
+def _loop(run: Run, stepper: _Stepper, saver: _Saver, live: _live.Live, patience: Patience) -> None:
     before, saved = run.seconds, time.monotonic()
     started, first = saved, run.done
     try:
@@ -122,13 +127,8 @@ def _loop(run: Run, stepper: _Stepper, saver: _Saver, live: _live.Live, patience
             if patience.over:
                 at = f"after step {run.done:,} of {run.steps:,}"
                 raise Stopped(f"Interrupted {at}; all is kept. Run this cell again to go on from there.")
-    except NotANumberError as problem:
-        raise NotANumberError(
-            f"{problem} Training stopped there; {run.file} holds the weights from before it. "
-            "Next: a smaller rate, or look for a division by 0 or a softmax over nothing."
-        ) from None
     finally:
-        if run.done > first:
+        if run.done > first and stepper.whole:
             saver.save()
 
 
@@ -138,13 +138,15 @@ def _loop(run: Run, stepper: _Stepper, saver: _Saver, live: _live.Live, patience
 class _Stepper:
     """Does step after step; the random numbers of a step depend on seed and step alone."""
 
+    whole = True  # no step was broken off halfway
+
     def __init__(
         self,
         model: nn.Module,
-        loss: Callable[[Any], Tensor],
-        batches: Callable[[int], Any],
-        optimizer: Callable[..., torch.optim.Optimizer],
-        rate: float | Callable[[int], float],
+        loss: Loss,
+        batches: Batches,
+        optimizer: Optimizer,
+        rate: Rate,
         clip: float,
         seed: int,
     ) -> None:
@@ -168,10 +170,15 @@ class _Stepper:
         found = float(value.detach())
         if not math.isfinite(found) or not math.isfinite(norm):
             what = f"the loss is {found}" if not math.isfinite(found) else f"the gradient's norm is {norm}"
-            raise NotANumberError(f"Step {number:,}: {what}.")
+            raise NotANumberError(
+                f"Step {number:,}: {what}. Training stopped; the weights are those from before this step. "
+                "Next: a smaller rate, or look for a division by 0 or a softmax over nothing."
+            )
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(number) * group.get("lr_scale", 1.0)
+        self.whole = False
         self.optimizer.step()
+        self.whole = True
         return found
 
 
@@ -190,27 +197,6 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
         yield
 
 
-class _Patience:
-    """A first interrupt waits for the end of the step; a second one does not."""
-
-    over = False
-
-    def __enter__(self) -> _Patience:
-        self._main = threading.current_thread() is threading.main_thread()
-        if self._main:
-            self._before = signal.signal(signal.SIGINT, self._interrupt)
-        return self
-
-    def _interrupt(self, number: int, frame: object) -> None:
-        if self.over:
-            raise KeyboardInterrupt
-        self.over = True
-
-    def __exit__(self, *_: object) -> None:
-        if self._main:
-            signal.signal(signal.SIGINT, self._before)
-
-
 # Files
 
 
@@ -222,7 +208,7 @@ class _Saver:
         run: Run,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        keep: Callable[[str], bool] | None,
+        keep: Keep,
         metadata: dict[str, str],
     ) -> None:
         self.run, self.model, self.optimizer = run, model, optimizer
@@ -245,7 +231,7 @@ class _Saver:
         except FileNotFoundError:
             return
         except WeightsError as problem:
-            print(f"{problem} Training starts anew.")
+            print(problem)
             return
         state = {name.removeprefix("model."): part for name, part in tensors.items() if name[:6] == "model."}
         different = _weights.misfit(self.model.state_dict(), state)
@@ -277,7 +263,7 @@ def read(file: str) -> dict[str, Tensor]:
         ) from None
 
 
-def load(model: nn.Module, file: str, keep: Callable[[str], bool] | None = None) -> None:
+def load(model: nn.Module, file: str, keep: Keep = None) -> None:
     """Put the weights of `file` into the model, which is in eval mode afterwards; keep: as in fit."""
     tensors = read(file)
     different = _weights.misfit(_weights.kept(model.state_dict(), keep), tensors)

@@ -246,3 +246,35 @@ def test_alibi_slopes_come_in_the_published_order(n_heads: int, slopes: list[int
     assert torch.allclose(bias[0], bias[0, 0, 0] * torch.tensor([[1.0, 0, 1], [2, 1, 0]]))
     with pytest.raises(ValueError, match="n_keys is 2, but n_queries is 3"):
         blocks.alibi_bias(n_heads, 3, 2)
+
+
+MASKS = [(2, 3, 4), (3, 4), (2, 1, 4), (3, 1), (4,), ()]
+
+
+@pytest.mark.parametrize("shape", MASKS)
+def test_masked_softmax_is_softmax_among_what_may_be_seen(shape: tuple[int, ...]) -> None:
+    torch = pytest.importorskip("torch")
+    rng = torch.Generator().manual_seed(len(shape))
+    scores = 1e3 * torch.randn(2, 3, 4, generator=rng, dtype=torch.float64)
+    mask = torch.rand(shape, generator=rng) < 0.5
+    weights = blocks.masked_softmax(scores, mask)
+    for row, may, got in zip(
+        scores.view(-1, 4), mask.expand(2, 3, 4).reshape(-1, 4), weights.view(-1, 4), strict=True
+    ):
+        hidden = [score if seen else -math.inf for score, seen in zip(row.tolist(), may, strict=True)]
+        assert got.tolist() == pytest.approx(slow_softmax(hidden), abs=1e-12)
+
+
+def test_masked_softmax_of_a_blocked_row_is_zero_with_finite_gradients() -> None:
+    torch = pytest.importorskip("torch")
+    scores = torch.tensor([[1e4, -1e4], [1.0, 2.0]], requires_grad=True)
+    weights = blocks.masked_softmax(scores, torch.tensor([[False, False], [False, True]]))
+    assert weights.tolist() == [[0.0, 0.0], [0.0, 1.0]]
+    weights.square().sum().backward()
+    assert scores.grad.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+def test_masked_softmax_refuses_a_mask_that_would_enlarge_the_result() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(RuntimeError):
+        blocks.masked_softmax(torch.zeros(4), torch.ones(3, 4, dtype=torch.bool))

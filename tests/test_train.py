@@ -1,0 +1,374 @@
+"""byhand.train: resumes exactly, survives interrupts and nan, loads when graded, says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from byhand import _live, _weights, train
+from byhand._host import Host
+
+FILE = "weights.safetensors"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BYHAND_GRADING", raising=False)
+    monkeypatch.setattr(train.check, "host", Host())
+
+
+def model(size: int = 3, seed: int = 0) -> nn.Module:
+    with train.seeded(seed):
+        return nn.Sequential(nn.Linear(size, 4), nn.Dropout(0.5), nn.Linear(4, 1))
+
+
+def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
+    return x, x.sum(dim=1, keepdim=True)
+
+
+def fit(network: nn.Module, steps: int, **more) -> train.Run:
+    def loss(given):
+        return (network(given[0]) - given[1]).square().mean()
+
+    return train.fit(network, **{"loss": loss, "batches": batch, "steps": steps, "rate": 0.02} | more)
+
+
+def weights(network: nn.Module) -> list[list[float]]:
+    return [part.flatten().tolist() for part in network.state_dict().values()]
+
+
+def test_training_lowers_the_loss_and_leaves_the_model_in_eval_mode():
+    network = model()
+    run = fit(network, 60)
+    assert run.done == run.steps == 60
+    assert sum(run.losses[-10:]) < 0.7 * sum(run.losses[:10])
+    assert not network.training
+    assert run.seconds > 0
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    networks = [model() for _ in range(3)]
+    for network, seed, file in zip(networks, (0, 0, 1), "abc", strict=True):
+        fit(network, 12, seed=seed, file=f"{file}.safetensors")
+    assert weights(networks[0]) == weights(networks[1])
+    assert weights(networks[0]) != weights(networks[2])
+
+
+def test_a_run_in_two_sittings_is_the_run_in_one():
+    whole, first, second = model(), model(), model(seed=9)
+    run = fit(whole, 20, file="whole.safetensors")
+    fit(first, 8)
+    again = fit(second, 20)
+    assert again.losses == run.losses
+    assert weights(second) == weights(whole)
+
+
+def test_a_finished_run_is_loaded_and_not_repeated(capsys: pytest.CaptureFixture[str]):
+    fit(model(), 10)
+    network, asked = model(seed=3), []
+    run = fit(network, 10, batches=lambda step: asked.append(step))
+    assert not asked
+    assert run.done == 10
+    assert load_file(FILE)["0.weight"].equal(network.state_dict()["0.weight"])
+    assert "not repeated" in capsys.readouterr().out
+    assert not network.training
+
+
+def test_forget_starts_anew(capsys: pytest.CaptureFixture[str]):
+    first = fit(model(), 5)
+    train.forget(FILE)
+    assert not Path(FILE).exists()
+    assert fit(model(), 5).losses == first.losses
+    train.forget("other.safetensors")
+    assert "other.safetensors: nothing was there." in capsys.readouterr().out
+
+
+def test_batches_are_asked_for_by_step_from_one():
+    asked: list[int] = []
+    fit(model(), 3, batches=lambda step: (asked.append(step), batch(step))[1])
+    fit(model(), 5, batches=lambda step: (asked.append(step), batch(step))[1])
+    assert asked == [1, 2, 3, 4, 5]
+
+
+def test_the_rate_may_follow_the_step():
+    still = model()
+    before = weights(still)
+    fit(still, 3, rate=lambda step: 0.0)
+    assert weights(still) == before
+
+
+def test_an_interrupt_finishes_the_step_keeps_all_and_a_second_run_goes_on():
+    whole, stopped = model(), model()
+    run = fit(whole, 12, file="whole.safetensors")
+
+    def interrupted(step: int):
+        if step == 5:
+            signal.raise_signal(signal.SIGINT)
+        return batch(step)
+
+    with pytest.raises(train.Stopped, match=r"after step 5 of 12.*Run this cell again"):
+        fit(stopped, 12, batches=interrupted)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not stopped.training
+    resumed = model(seed=4)
+    assert fit(resumed, 12).losses == run.losses
+    assert weights(resumed) == weights(whole)
+
+
+def test_a_second_interrupt_stops_at_once_and_keeps_the_steps_before():
+    def impatient(step: int):
+        if step == 5:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return batch(step)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model(), 12, batches=impatient)
+    assert fit(model(), 4).done == 4
+    with safe_open(FILE, framework="pt") as file:
+        assert file.metadata()["steps"] == "4"
+
+
+def test_a_process_that_dies_loses_at_most_what_was_not_saved(monkeypatch: pytest.MonkeyPatch):
+    program = """
+import os, torch
+from torch import nn
+from byhand import train
+train.SAVE_SECONDS = 0.0
+with train.seeded(0):
+    network = nn.Linear(3, 1)
+def batches(step):
+    if step == 7:
+        os._exit(1)
+    return torch.ones(2, 3)
+train.fit(network, lambda x: network(x).square().mean(), batches, 20)
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(train.__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=False, timeout=120)
+    network = nn.Linear(3, 1)
+    run = train.fit(network, lambda x: network(x).square().mean(), lambda step: torch.ones(2, 3), 6)
+    assert run.done == 6
+    assert not list(Path().rglob("*.part"))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_stops_in_words_and_keeps_the_last_good_weights(bad: float):
+    good, network = model(), model()
+    fit(good, 4, file="good.safetensors")
+
+    def loss(given):
+        value = (network(given[0]) - given[1]).square().mean()
+        return value * bad if given[2] == 5 else value
+
+    with pytest.raises(train.NotANumberError, match=rf"Step 5: the loss is {bad}.*Next: a smaller rate"):
+        fit(network, 9, loss=loss, batches=lambda step: (*batch(step), step))
+    assert weights(network) == weights(good)
+    assert load_file(FILE)["0.weight"].equal(good.state_dict()["0.weight"])
+
+
+def test_a_gradient_that_is_no_number_stops_before_it_reaches_the_weights():
+    network = model()
+    before = weights(network)
+    with pytest.raises(train.NotANumberError, match="Step 1: the gradient's norm is nan"):
+        fit(network, 3, loss=lambda given: (network(given[0]) * 0).sum().sqrt())
+    assert weights(network) == before
+
+
+def test_the_errors_show_only_their_sentence_in_a_notebook():
+    for error in (train.Stopped("a"), train.NotANumberError("a"), train.WeightsError("a")):
+        assert error._render_traceback_() == ["a"]
+
+
+def test_a_changed_model_starts_anew_and_the_old_weights_are_kept(capsys: pytest.CaptureFixture[str]):
+    fit(model(), 3)
+    wide = nn.Linear(3, 1)
+    run = train.fit(wide, lambda given: wide(given[0]).square().mean(), batch, 2)
+    assert run.done == 2
+    said = capsys.readouterr().out
+    assert "another model" in said
+    assert "starts anew" in said
+    assert len(list(Path(".training").glob("*before*"))) == 1
+
+
+def test_a_broken_checkpoint_starts_anew(capsys: pytest.CaptureFixture[str]):
+    first = fit(model(), 3)
+    Path(".training", f"state_{FILE}").write_bytes(b"no tensors")
+    assert fit(model(), 3).losses == first.losses
+    assert "not a whole safetensors file" in capsys.readouterr().out
+
+
+def test_files_are_safetensors_with_their_facts():
+    fit(model(), 3, metadata={"sizes": json.dumps([3, 4])})
+    with safe_open(FILE, framework="pt") as file:
+        assert file.metadata()["sizes"] == "[3, 4]"
+        assert file.metadata()["steps"] == "3"
+    assert {path.suffix for path in Path().rglob("*") if path.is_file()} == {".safetensors"}
+
+
+def test_only_what_is_asked_for_is_kept_and_loaded():
+    network = model()
+    fit(network, 3, keep=lambda name: name.startswith("2."))
+    assert set(load_file(FILE)) == {"2.weight", "2.bias"}
+    other = model(seed=5)
+    train.load(other, FILE, keep=lambda name: name.startswith("2."))
+    assert other.state_dict()["2.weight"].equal(network.state_dict()["2.weight"])
+
+
+def test_the_global_random_state_is_left_alone():
+    torch.manual_seed(7)
+    want = torch.rand(3)
+    torch.manual_seed(7)
+    fit(model(), 3)
+    assert torch.rand(3).equal(want)
+
+
+# While grading
+
+
+@pytest.fixture
+def grading(monkeypatch: pytest.MonkeyPatch):
+    return lambda: monkeypatch.setenv("BYHAND_GRADING", "1")
+
+
+def test_while_grading_the_weights_are_loaded_and_nothing_is_trained(grading, capsys):
+    trained = model()
+    fit(trained, 5)
+    grading()
+    network, asked = model(seed=1), []
+    fit(network, 9, batches=lambda step: asked.append(step))
+    assert weights(network) == weights(trained)
+    assert not asked
+    assert not network.training
+    assert "Nothing is trained while grading" in capsys.readouterr().out
+
+
+def test_while_grading_missing_weights_are_said_and_nothing_is_trained(grading):
+    grading()
+    with pytest.raises(train.WeightsError, match=r"no weights: weights\.safetensors is not beside"):
+        fit(model(), 5)
+    assert not list(Path().iterdir())
+
+
+def test_while_grading_an_experiment_is_passed_over(grading):
+    grading()
+    network = model()
+    before = weights(network)
+    fit(network, 5, file="experiment.safetensors", handed_in=False)
+    assert weights(network) == before
+    assert not list(Path().iterdir())
+
+
+def test_an_experiments_weights_are_not_handed_in():
+    fit(model(), 2, file="experiment.safetensors", handed_in=False)
+    assert not list(Path().glob("*.safetensors"))
+    assert fit(model(seed=2), 3, file="experiment.safetensors", handed_in=False).done == 3
+
+
+def test_weights_in_half_precision_are_welcome():
+    network = model()
+    save_file({name: part.half() for name, part in network.state_dict().items()}, FILE)
+    train.load(network, FILE)
+    assert network.state_dict()["0.weight"].dtype == torch.float32
+
+
+def spoiled(state: dict[str, torch.Tensor], how: str) -> dict[str, torch.Tensor]:
+    if how == "lacks":
+        return {name: part for name, part in state.items() if name != "0.bias"}
+    if how == "extra":
+        return state | {"new": torch.zeros(1)}
+    if how == "shape":
+        return state | {"0.weight": torch.zeros(4, 5)}
+    return state | {how: torch.full_like(state[how], math.nan)}
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("lacks", r"lacks 0\.bias"),
+        ("extra", "the model has no new"),
+        ("shape", r"0\.weight is \(4, 5\) in the file, \(4, 3\) in the model"),
+        ("2.bias", r"2\.bias holds numbers that are nan"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_in_words_and_not_loaded(how: str, words: str):
+    network = model()
+    before = weights(network)
+    save_file(spoiled(network.state_dict(), how), FILE)
+    with pytest.raises(train.WeightsError, match=words):
+        train.load(network, FILE)
+    assert weights(network) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 40, b"\xff" * 5000, b"PK\x03\x04" + bytes(100)])
+def test_a_file_that_is_none_is_refused_in_words(content: bytes):
+    Path(FILE).write_bytes(content)
+    with pytest.raises(train.WeightsError, match="is not a whole safetensors file"):
+        train.read(FILE)
+
+
+# What a caller can do wrong, and what is shown
+
+
+def test_a_model_without_parameters_is_refused():
+    with pytest.raises(ValueError, match="no parameter to train"):
+        train.fit(nn.ReLU(), lambda given: given, batch, 1)
+
+
+def test_a_loss_of_the_wrong_kind_is_refused_with_its_shape():
+    network = model()
+    with pytest.raises(TypeError, match=r"got shape \(8, 1\)"):
+        fit(network, 1, loss=lambda given: network(given[0]))
+    with pytest.raises(TypeError, match="got a float"):
+        fit(network, 1, loss=lambda given: 1.0)
+
+
+def test_the_bar_says_step_loss_rate_and_time_left():
+    text = _live.words([2.0, 1.0], steps=10, first=0, passed=4.0, seconds=4.0)
+    assert text == "████░░░░░░░░░░░░░░░░ 20%, step 2 of 10, loss 1.5, 0.5 steps/s, 0:16 left"
+    assert _live.words([1.0] * 4, 4, 0, 2.0, 61.0).endswith("step 4 of 4, loss 1, 1:01 in all")
+    assert "left" not in _live.words([1.0], 10, first=1, passed=0.0, seconds=3.0)
+    assert _live.clock(3661) == "1:01:01"
+
+
+def test_the_curve_shows_every_step_in_at_most_so_many_points():
+    import matplotlib.pyplot as plt
+
+    losses = [1000.0 / step for step in range(1, 1001)]
+    figure = _live.curve(losses, "a.safetensors")
+    line = figure.axes[0].lines[0]
+    assert len(line.get_xdata()) == _live.DOTS
+    assert line.get_xdata()[-1] == 1000
+    assert figure.axes[0].get_yscale() == "log"
+    assert "falls from" in figure.alt
+    plt.close(figure)
+
+
+def test_optimizers_with_other_states_resume_too():
+    for name, make in (("sgd", torch.optim.SGD), ("adamw", torch.optim.AdamW), ("rms", torch.optim.RMSprop)):
+        whole, parts = model(), model()
+        fit(whole, 8, optimizer=make, file=f"{name}1.safetensors")
+        fit(parts, 4, optimizer=make, file=f"{name}2.safetensors")
+        parts = model(seed=8)
+        fit(parts, 8, optimizer=make, file=f"{name}2.safetensors")
+        assert weights(parts) == weights(whole), name
+
+
+def test_tied_weights_are_written_and_read():
+    network = nn.ModuleDict({"one": nn.Linear(3, 3), "two": nn.Linear(3, 3)})
+    network["two"].weight = network["one"].weight
+    _weights.write(Path(FILE), network.state_dict(), {})
+    train.load(network, FILE)
+    assert network["one"].weight is network["two"].weight
