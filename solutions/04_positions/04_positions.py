@@ -1182,7 +1182,7 @@ class Reader(nn.Module):
 
 
 # %% [markdown]
-# Training takes about a minute for all six on a free computer. Results stay in `readers`: after an interrupt, run the
+# Training takes some seconds for each method, a minute for all on a busy computer. Results stay in `readers`: after an interrupt, run the
 # cell again and it goes on with the next method. **Change** `STEPS` if you like.
 
 # %%
