@@ -7,7 +7,8 @@
 # **Why.** To translate a word or finish a sentence, a model must look at *some* of its input now and at other parts
 # later. Attention decides where. All later lessons are built from what you write here.
 #
-# You need Python and the matrix product. About 75 minutes, in as many evenings as you like.
+# You need Python and the matrix product. About 75 minutes, in as many evenings as you like: on the next one, click
+# where you stopped and choose *Run › Run All Above Selected Cell*.
 
 # %%
 import numpy as np
@@ -124,6 +125,7 @@ with check.exercise("softmax"):
         "a row of -inf shares nothing out; nobody may look, so all are 0.": [[0.5, 0.5], [0.25, 0.75]],
         "the largest and the sum do not line up with the rows; use keepdims=True.": [[0, 0], [1, 0.5]],
         "the sum does not line up with the rows; use keepdims=True.": [[0, 0], [1 / 3, 0.75]],
+        "use keepdims=True for the largest and the sum; then care for a row of -inf.": [[np.nan, 0]] * 2,
     }
     check.values("softmax(blocked)", softmax(blocked), want, axes=("row", "key"), known_wrong=wrong)
     ### BEGIN HIDDEN TESTS
@@ -280,6 +282,7 @@ with check.exercise("cosine_score"):
         "divided by the keys' lengths only; the query has a length, too.": [5.0, -5.0, 4.8, 0.0],
         "divided by the query's length only; every key has its own.": [5.0, -10.0, 9.6, 0.0],
         "divided by squared lengths; take the square root.": [0.04, -0.02, 0.0192, 0.0],
+        "all keys got one length together; give norm an axis.": [1 / 3, -2 / 3, 0.64, 0.0],
         "0 / 0 is not a number: the floor eps is missing.": [1.0, -1.0, 0.96, np.nan],
         "a cosine may be negative; do not take the absolute value.": [1.0, 1.0, 0.96, 0.0],
         "this is 1 minus the cosine, a distance.": [0.0, 2.0, 0.04, 1.0],
@@ -449,6 +452,7 @@ with check.exercise("bilinear_score"):
         "W was not used.": [1.0, 3.0],
         "W and its transpose were averaged.": [6.0, 16.5],
         "the query was not used: these are sums over W k.": [4.0, 10.0],
+        "the columns of keys were scored; each key is a row, so keys stand left of @.": [17.0, 10.0],
     }
     got, want = bilinear_score(query, keys, weight), np.array([7.0, 17.0])
     check.values("bilinear_score(query, keys, weight)", got, want, axes=("key",), known_wrong=wrong)
@@ -754,7 +758,10 @@ places = np.sort(rng.uniform(0, 6, size=(40, 1)), axis=0)  # keys (S, 1)
 measured = np.sin(places) + 0.3 * rng.normal(size=(40, 1))  # values (S, 1)
 across, curves = np.linspace(0, 6, 61), {}
 for width in (0.05, 0.4, 3.0):
-    near = lambda query, keys, width=width: gaussian_score(query, keys, width)  # noqa: E731
+
+    def near(query, keys, width=width):
+        return gaussian_score(query, keys, width)
+
     curves[f"width {width}"] = [attend(np.array([x]), places, measured, near)[0][0] for x in across]
 ax = plot.lines(across, curves, xlabel="place (query)", ylabel="prediction")
 _ = ax.scatter(places, measured, s=12, color="grey")
@@ -1101,7 +1108,7 @@ for row, name in enumerate(cases):
 # - **C.** A decoder state of size 512 must look at encoder states of size 256. There is plenty of training data.
 #
 # A person grades this, 1 point a case: ½ for a score that fits, ½ for a reason that names the property and what the
-# other score would do.
+# other score would do. Double-click the line below the hints to write.
 #
 # <details><summary>Hint 1 · idea</summary>Ask: does length matter, does the origin matter, are the sizes equal?</details>
 # <details><summary>Hint 2 · shape of the answer</summary>"…, because …. With …, … would win."</details>
@@ -1151,6 +1158,9 @@ for row, name in enumerate(cases):
 # take that from me".
 #
 # **My check passes here. Can grading still fail?** Yes, it tries more. Its message names a call you can type.
+#
+# **How do I hand in?** Save, then press *Submit* in the tab *Assignments* (or *Nbgrader › Assignment List*). You may
+# submit again; the latest one counts. Once graded, *Fetch Feedback* and *view feedback* show the page on the left.
 #
 # ## Further reading
 #

@@ -52,6 +52,14 @@ def softmax(scores, axis=-1, temperature=1.0):
     total = exps.sum(axis=axis)
     return exps / np.where(total == 0, 1, total)
 
+# %% wrong softmax: keepdims forgotten, and no care for a row of -inf
+# reads: then care for a row of -inf
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}")
+    exps = np.exp((scores - scores.max(axis=axis)) / temperature)
+    return exps / exps.sum(axis=axis)
+
 # %% wrong softmax: keepdims forgotten for the sum
 # reads: keepdims=True
 def softmax(scores, axis=-1, temperature=1.0):
@@ -569,7 +577,7 @@ def cosine_score(query, keys, eps=1e-8):
         return np.nan_to_num(keys @ query / (np.linalg.norm(query) * np.linalg.norm(keys, axis=-1)))
 
 # %% wrong cosine_score: one length for all keys
-# reads: entries differ
+# reads: give norm an axis
 def cosine_score(query, keys, eps=1e-8):
     return keys @ query / np.maximum(np.linalg.norm(query) * np.linalg.norm(keys), eps)
 
@@ -750,6 +758,11 @@ def scaled_dot_score(query, keys):
 # reads: W was transposed
 def bilinear_score(query, keys, weight):
     return keys @ (weight @ query)
+
+# %% wrong bilinear_score: the query carried into the columns of keys
+# reads: each key is a row
+def bilinear_score(query, keys, weight):
+    return query @ weight @ keys
 
 # %% wrong bilinear_score: W not used
 # reads: W was not used
