@@ -1159,8 +1159,8 @@ for row, name in enumerate(cases):
 #
 # **My check passes here. Can grading still fail?** Yes, it tries more. Its message names a call you can type.
 #
-# **How do I hand in?** Save, then press *Submit* in the tab *Assignments* (or *Nbgrader › Assignment List*). You may
-# submit again; the latest one counts. Once graded, *Fetch Feedback* and *view feedback* show the page on the left.
+# **How do I hand in?** Save, choose *Nbgrader › Assignment List*, press *Submit*. You may submit again; the latest one
+# counts. Once it is graded, *Fetch Feedback* and *view feedback* there list the page in the file browser on the left.
 #
 # ## Further reading
 #
