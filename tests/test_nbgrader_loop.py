@@ -13,7 +13,6 @@ import pytest
 from nbgrader.server_extensions.assignment_list.handlers import AssignmentList
 
 from autograder import course, lesson, release
-from autograder.autograde import cells_of
 
 TINY = Path(__file__).parent / "tiny_lesson"
 NAME = "90_tiny"
@@ -28,6 +27,8 @@ class Place:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.course = course.Course(root / "course", root / "course" / "exchange", root / "work").prepare()
+        with (self.course.root / course.CONFIG_NAME).open("a", encoding="utf-8") as config:
+            config.write(f"c.Submission.solutions = {str(TINY)!r}\n")
         source = self.course.step("source", NAME)
         source.mkdir(parents=True)
         notebook = release.source_notebook(lesson.read(NAME, TINY))
@@ -106,14 +107,11 @@ def test_feedback_keeps_the_visible_check(place: Place) -> None:
     assert "known_wrong" in page(place)
 
 
-def test_the_autograded_notebook_holds_seed_and_hidden_tests_for_the_instructor(place: Place) -> None:
+def test_the_autograded_notebook_holds_the_seed_and_no_hidden_test(place: Place) -> None:
     path = place.course.step("autograded", NAME, "ana") / f"{NAME}.ipynb"
     notebook = json.loads(path.read_bytes())
-    assert notebook["metadata"]["byhand"]["seed"] > 0
-    nodes = release.nbformat.from_dict(notebook)
-    for node in nodes.cells:
-        node.source = "".join(node.source)
-    assert any("BEGIN HIDDEN TESTS" in cell.source for cell in cells_of(nodes))
+    assert notebook["metadata"]["autograder"]["seed"] > 0
+    assert "HIDDEN TESTS" not in path.read_text(encoding="utf-8")
 
 
 def test_the_assignment_list_in_jupyterlab_finds_the_same_lesson(

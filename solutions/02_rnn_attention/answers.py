@@ -1502,7 +1502,7 @@ class AttentionDecoder(nn.Module):
         return logits, (h[None], c[None]), weights
 
 # %% wrong AttentionDecoder: the old state is returned
-# reads: entries differ
+# reads: did not change when token did
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
