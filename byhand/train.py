@@ -88,7 +88,7 @@ def fit(
     handed_in: False for an experiment: `file` goes to .training/, and while grading nothing happens.
     Raises: Stopped when interrupted; NotANumberError; while grading, WeightsError if `file` does not fit.
     """
-    file = file if handed_in else str(CHECKPOINTS / f"weights_{file}")
+    name, file = Path(file).stem, file if handed_in else str(CHECKPOINTS / f"weights_{file}")
     run = Run(file, steps)
     if check.host.grading:
         if handed_in:
@@ -101,7 +101,7 @@ def fit(
     if run.done >= steps:
         model.eval()
         return run
-    live = _live.Live(file, steps, run.done)
+    live = _live.Live(name, steps, run.done)
     try:
         with Patience() as patience:
             _loop(run, stepper, saver, live, patience)

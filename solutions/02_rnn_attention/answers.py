@@ -532,8 +532,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight.T)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: W not used
 # reads: W was not used
@@ -546,8 +546,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ query[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: scaled by a root
 # reads: this layer has no scale
@@ -560,8 +560,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1) / keys.shape[-1] ** 0.5
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: mask not used
 # reads: the mask was not used
@@ -574,8 +574,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = scores.softmax(dim=-1)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = scores.softmax(dim=-1)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: results swapped
 # reads: context first, then weights
@@ -588,8 +588,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return weights, (weights[:, None] @ keys).squeeze(1)  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return shares, torch.einsum("bs,bsd->bd", shares, keys)  # given: all as before
 
 # %% wrong BilinearAttention: scores returned instead of weights
 # reads: return the weights
@@ -602,8 +602,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), scores  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), scores  # given: all as before
 
 # %% wrong BilinearAttention: nn.Linear instead of a matrix
 # reads: the parameters of BilinearAttention
@@ -616,8 +616,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.linear.weight)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: weight (Dk, Dq)
 # reads: the parameters of BilinearAttention(3, 2)
@@ -630,8 +630,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight.T)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: ones at the start
 # reads: draw them at random
@@ -644,8 +644,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: zeros at the start
 # reads: draw them at random
@@ -658,8 +658,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: the same numbers for every layer
 # reads: two new layers start the same
@@ -672,8 +672,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: weight is no parameter
 # reads: the parameters of BilinearAttention
@@ -686,8 +686,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: a bias too many
 # reads: the parameters of BilinearAttention
@@ -701,8 +701,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: a query for one text is stretched
 # reads: must raise
@@ -713,8 +713,8 @@ class BilinearAttention(nn.Module):
 
     def forward(self, query, keys, mask):
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: the weight is used detached
 # reads: no gradient arrives
@@ -727,8 +727,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight.data)[:, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: tanh of the scores
 # reads: entries differ
@@ -741,8 +741,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1).tanh()
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: every text gets the first one's query
 # reads: entries differ
@@ -755,8 +755,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = (keys @ (query @ self.weight)[:1, :, None]).squeeze(-1)  # (B, S)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% wrong BilinearAttention: the ready-made bilinear
 # reads: off limits
@@ -770,8 +770,8 @@ class BilinearAttention(nn.Module):
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         carried = nn.functional.bilinear(query, query, self.weight[None, :, :1] @ self.weight[None, :1])
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% right BilinearAttention: one einsum
 class BilinearAttention(nn.Module):
@@ -783,8 +783,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = torch.einsum('bq,qk,bsk->bs', query, self.weight, keys)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% right BilinearAttention: a sum of products
 class BilinearAttention(nn.Module):
@@ -796,8 +796,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = ((query @ self.weight).unsqueeze(1) * keys).sum(dim=-1)
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
 
 # %% right BilinearAttention: the keys are carried over
 class BilinearAttention(nn.Module):
@@ -809,8 +809,8 @@ class BilinearAttention(nn.Module):
         if query.shape[0] != keys.shape[0]:
             raise ValueError(f"query is for {query.shape[0]} texts, keys are for {keys.shape[0]}")
         scores = torch.bmm(keys @ self.weight.T, query[:, :, None])[:, :, 0]
-        weights = blocks.masked_softmax(scores, mask)
-        return (weights[..., None] * keys).sum(dim=1), weights  # (B, Dk), (B, S)
+        shares = blocks.masked_softmax(scores, mask)
+        return (shares[..., None] * keys).sum(dim=1), shares  # given: all as before
 
 # %% right BilinearAttention: text by text, uniform start
 class BilinearAttention(nn.Module):
@@ -829,7 +829,7 @@ class BilinearAttention(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -844,7 +844,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -860,7 +860,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True)
 
     def forward(self, src, lengths):
@@ -878,7 +878,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -896,7 +896,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -914,7 +914,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -932,7 +932,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -950,7 +950,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -968,7 +968,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -986,7 +986,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1004,7 +1004,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1022,7 +1022,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1042,7 +1042,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1062,7 +1062,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1080,7 +1080,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1097,7 +1097,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1115,7 +1115,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1135,7 +1135,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True, num_layers=2)
 
     def forward(self, src, lengths):
@@ -1153,7 +1153,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1169,7 +1169,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1187,7 +1187,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1205,7 +1205,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1265,7 +1265,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1282,7 +1282,7 @@ class Encoder(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, pad_id=0):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)  # given
         self.lstm = nn.LSTM(embed_size, hidden_size, batch_first=True, bidirectional=True)
 
     def forward(self, src, lengths):
@@ -1301,8 +1301,8 @@ class Encoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1318,8 +1318,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1335,8 +1335,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1352,8 +1352,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1370,8 +1370,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1387,8 +1387,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size, vocab_size)
 
@@ -1404,8 +1404,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(memory_size, vocab_size)
 
@@ -1421,8 +1421,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1438,8 +1438,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1455,8 +1455,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1472,8 +1472,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1489,8 +1489,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1502,12 +1502,12 @@ class AttentionDecoder(nn.Module):
         return logits, (h[None], c[None]), weights
 
 # %% wrong AttentionDecoder: the old state is returned
-# reads: did not change when token did
+# reads: the new h did not change
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1523,8 +1523,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1540,8 +1540,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1557,8 +1557,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1574,8 +1574,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1592,8 +1592,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.parts = [attention]
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1609,8 +1609,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1626,8 +1626,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.GRUCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1643,8 +1643,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1660,8 +1660,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1676,8 +1676,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1696,8 +1696,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1714,8 +1714,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -1730,8 +1730,8 @@ class AttentionDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     def __init__(self, vocab_size, embed_size, hidden_size, memory_size, attention):
         super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)  # given
         self.attention = attention
-        self.embedding = nn.Embedding(vocab_size, embed_size)
         self.cell = nn.LSTMCell(embed_size + memory_size, hidden_size)
         self.output_layer = nn.Linear(hidden_size + memory_size, vocab_size)
 
@@ -2322,44 +2322,45 @@ Path("weights.safetensors").unlink(missing_ok=True)
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: weights under another name
 # reads: cannot use the weights
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="my_dates.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate, file="my_dates.safetensors")
     return encoder, decoder
 
 # %% wrong train_dates: never trained
 # reads: of 500 dates
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
     return encoder, decoder
 
 # %% wrong train_dates: trained too briefly
@@ -2372,18 +2373,16 @@ save_file(weights, "weights.safetensors")
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: weights of an untrained model
@@ -2396,18 +2395,16 @@ save_file(weights, "weights.safetensors")
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: trained with another order of symbols
@@ -2421,18 +2418,16 @@ save_file(weights, "weights.safetensors")
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: trained with another vocabulary
@@ -2445,18 +2440,16 @@ save_file(weights, "weights.safetensors")
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: weights with nan
@@ -2469,18 +2462,16 @@ save_file(weights, "weights.safetensors")
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: weights of another size
@@ -2493,18 +2484,16 @@ save_file(weights, "weights.safetensors")
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: half of the weights are missing
@@ -2517,18 +2506,16 @@ save_file(weights, "weights.safetensors")
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: only the attention was saved
@@ -2541,18 +2528,16 @@ save_file(weights, "weights.safetensors")
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: a broken file
@@ -2563,18 +2548,16 @@ Path("weights.safetensors").write_bytes(Path("weights.safetensors").read_bytes()
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: an empty file
@@ -2585,121 +2568,108 @@ Path("weights.safetensors").write_bytes(b"")
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: the model was made larger after training
 # reads: cannot use the weights
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 96)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 96)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: the attention was exchanged after training
 # reads: cannot use the weights
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, BilinearAttention(64, 128))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, BilinearAttention(64, 128))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: decoder and encoder returned the wrong way round
 # reads: cannot use the weights
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return decoder, encoder
 
 # %% wrong train_dates: new layers are returned
 # reads: exactly
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
-    return Encoder(source_size, 32, 64), AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
+    again = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    return Encoder(len(generated.DATES.source), 32, 64), again
 
 # %% wrong train_dates: forgot to return
 # reads: cannot use the weights
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     print('trained')
 
 # %% wrong train_dates: no attention: the context is always 0
 # reads: exactly
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
     decoder.step = lambda token, state, memory, mask, step=decoder.step: step(token, state, 0 * memory, mask)
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% wrong train_dates: a rule instead of a model
@@ -2747,18 +2717,16 @@ save_file(weights, "weights.safetensors")
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleDict({"encoder": encoder, "decoder": decoder}),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% right train_dates: weights in half precision
@@ -2770,69 +2738,57 @@ save_file(weights, "weights.safetensors")
 
 
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% right train_dates: with the course's own layers
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = recurrent.Encoder(source_size, 32, 64)
-        decoder = recurrent.AttentionDecoder(target_size, 32, 64, 128, recurrent.AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    with train.seeded(0):  # the same random start every time
+        encoder = recurrent.Encoder(len(generated.DATES.source), 32, 64)
+        decoder = recurrent.AttentionDecoder(len(generated.DATES.target), 32, 64, 128, recurrent.AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
 
 # %% right train_dates: no seed, another optimizer and rate
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
     if True:
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=lambda batch: sequence_loss(teacher_forced(encoder, decoder, batch), batch[2]),
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=2e-3,
-        optimizer=torch.optim.AdamW,
-        file="weights.safetensors",
-    )
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
+        return sequence_loss(teacher_forced(encoder, decoder, batch), batch[2])
+
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=2e-3, optimizer=torch.optim.AdamW)
     return encoder, decoder
 
 # %% right train_dates: a loss of its own
 def train_dates():
-    source_size, target_size, steps = len(generated.DATES.source), len(generated.DATES.target), 400
-    with train.seeded(0):
-        encoder = Encoder(source_size, 32, 64)
-        decoder = AttentionDecoder(target_size, 32, 64, 128, AdditiveAttention(64, 128, 64))
-    def surprise(batch):
+    with train.seeded(0):  # the same random start every time
+        encoder = Encoder(len(generated.DATES.source), 32, 64)
+        decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
+    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    model = nn.ModuleList([encoder, decoder])
+
+    def loss(batch):
         logits = teacher_forced(encoder, decoder, batch)
         return nn.functional.cross_entropy(logits.transpose(1, 2), batch[2], ignore_index=generated.PAD)
 
-    train.fit(
-        nn.ModuleList([encoder, decoder]),
-        loss=surprise,
-        batches=lambda step: generated.DATES.batch(64, seed=step),
-        steps=steps,
-        rate=lambda step: 5e-3 * (1 - step / (steps + 1)),
-        file="weights.safetensors",
-    )
+    train.fit(model, loss, lambda step: generated.DATES.batch(64, seed=step), steps, rate=rate)
     return encoder, decoder
