@@ -40,9 +40,15 @@ def worker():
         yield made
 
 
-def _split(worker: Worker, name: str, cells: list[Cell], seed: int = 1) -> Report:
+def _split(worker: Worker, name: str, cells: list[Cell], files: dict[str, bytes]) -> Report:
     kept = [cells[place] for place in needed(cells)]
-    return engine.grade(name, kept, {}, seed, Limits(), worker)
+    return engine.grade(name, kept, files, 1, Limits(), worker)
+
+
+def _files(name: str) -> dict[str, bytes]:
+    """The weights that the lesson's author hands in."""
+    found = (lesson.SOLUTIONS / name).glob("*.safetensors")
+    return {path.name: path.read_bytes() for path in found}
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -65,7 +71,7 @@ def test_every_known_answer_does_what_its_bank_promises(name):
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_solutions_earn_every_point(worker, name):
     read = lesson.read(name)
-    report = engine.grade(name, read.cells, {}, 1, Limits(), worker)
+    report = engine.grade(name, read.cells, _files(name), 1, Limits(), worker)
     assert [verdict.message for verdict in report.verdicts if verdict.status != "passed"] == []
     assert report.points == sum(cell.points for cell in read.of_kind("test"))
 
@@ -76,7 +82,7 @@ def test_the_untouched_lesson_earns_nothing(worker, name):
     given = iter(release.learner_notebook(read).cells)
     cells = [replace(cell, source=node.source) if cell.kind == "solution" else cell
              for cell, node in zip(read.cells, given, strict=True)]  # fmt: skip
-    report = _split(worker, name, cells)
+    report = _split(worker, name, cells, {})
     assert [verdict.test for verdict in report.verdicts if verdict.points] == []
 
 
@@ -93,4 +99,5 @@ def test_the_split_grader_agrees_on_every_known_answer(worker, case):
 
 def _problem(worker: Worker, name: str, answer: bank.Answer) -> str:
     read = lesson.read(name)
-    return trial.judge_answer(read, answer, _split(worker, name, trial.with_answer(read, answer)))
+    report = _split(worker, name, trial.with_answer(read, answer), _files(name))
+    return trial.judge_answer(read, answer, report)
