@@ -106,7 +106,7 @@ def _attend(demo: Demo, member: Member) -> None:
     parts = {"coursedir": CourseDirectory(config=config), "authenticator": Authenticator(config=config)}
     fetch = exchange.FetchAssignment(config=config, **parts)
     _step(demo, f"fetch_assignment {member.name}", capture_log(fetch))
-    sample.work(member, home / demo.lesson.name / f"{demo.lesson.name}.ipynb")
+    sample.work(member, home / demo.lesson.name / f"{demo.lesson.name}.ipynb", demo.solutions)
     submit = exchange.Submit(config=config, **parts)
     _step(demo, f"submit {member.name}", capture_log(submit))
 
