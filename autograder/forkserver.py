@@ -54,7 +54,7 @@ def child(
         os.setsid()
         isolate.prctl("end with the fork server", isolate.PDEATHSIG, signal.SIGKILL)
         if walls:
-            isolate.enter(job["limits"]["disk_bytes"], ("/tmp", os.environ["HOME"]), job["cover_tmp"])
+            isolate.enter(job["limits"]["disk_bytes"], ("/tmp", os.environ["HOME"]))
         else:
             os.chdir(job["folder"])
         os.environ["HOME"] = os.getcwd()
@@ -175,8 +175,8 @@ class Session:
 class Server:
     """Starts sessions for one coordinator, watches them, and ends with it."""
 
-    def __init__(self, control: socket.socket, walls: bool, serve: Serve, cover_tmp: bool) -> None:
-        self.control, self.walls, self.serve, self.cover_tmp = control, walls, serve, cover_tmp
+    def __init__(self, control: socket.socket, walls: bool, serve: Serve) -> None:
+        self.control, self.walls, self.serve = control, walls, serve
         self.sessions: dict[int, Session] = {}
         self.strays: set[int] = set()
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -185,7 +185,6 @@ class Server:
         connected, files = socket.socket(fileno=descriptors[0]), descriptors[1]
         channel = socket.socket(fileno=descriptors[2])
         heard, told = os.pipe()
-        job["cover_tmp"] = self.cover_tmp
         if not self.walls:
             job["folder"] = tempfile.mkdtemp(prefix="submission-")
         try:
@@ -254,13 +253,11 @@ class Server:
         return True
 
 
-def main(
-    control: int, uid: int, walls: bool, serve: str, warm: bool, cover_tmp: bool, scratch: str = ""
-) -> None:
+def main(control: int, uid: int, walls: bool, serve: str, warm: bool, scratch: str = "") -> None:
     """Warm up, say so, serve. uid: the ordinary user to become first, 0 to stay.
 
     serve: "module:function" that each child calls with its socket; warm: see sandbox.Worker;
-    cover_tmp: see isolate.enter; scratch: a folder to remove at the end.
+    scratch: a folder to remove at the end.
     """
     began = time.monotonic()
     channel = socket.socket(fileno=control)
@@ -284,7 +281,7 @@ def main(
     if not walls:
         procs.adopt_orphans()
     send(channel, {"ready": round(time.monotonic() - began, 3)})
-    Server(channel, walls, getattr(learner, function), cover_tmp).run()
+    Server(channel, walls, getattr(learner, function)).run()
     procs.kill_all_below()
     if scratch:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -87,12 +87,11 @@ def fork(own_pids: int) -> int:
     return pid
 
 
-def enter(disk_bytes: int, read_only: Sequence[str] = (), cover_tmp: bool = True) -> None:
+def enter(disk_bytes: int, read_only: Sequence[str] = ()) -> None:
     """Give this process (the first of its PID namespace) mounts, network and IPC of its own.
 
     What it may write to is one file system in memory: its work folder, /tmp and /dev/shm together
-    hold disk_bytes. read_only: file systems that the fork server could write to. cover_tmp: False where
-    the Python environment itself lies below /tmp.
+    hold disk_bytes. read_only: file systems that the fork server could write to.
     """
     _unshare("new mount, network, IPC and host name namespaces", _NEWNS | _NEWNET | _NEWIPC | _NEWUTS)
     _mount("none", "/", "", _REC | _PRIVATE)
@@ -103,12 +102,21 @@ def enter(disk_bytes: int, read_only: Sequence[str] = (), cover_tmp: bool = True
     for path in read_only:
         _mount("none", path, "", _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV)
     _mount(SHARED, "/dev/shm", "", _BIND)
-    if cover_tmp:
-        _mount(TEMPORARY, "/tmp", "", _BIND)
+    _cover_tmp()
     _mount("devpts", "/dev/pts", "devpts", _NOSUID | _NOEXEC, "newinstance,ptmxmode=0666,mode=620,max=16")
     _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
     _loopback_up()
     os.chdir(WORK)
+
+
+def _cover_tmp() -> None:
+    """Mount our own folder over /tmp; a Python environment that lies below /tmp stays, read-only."""
+    below = {name: os.open(f"/tmp/{name}", os.O_PATH | os.O_DIRECTORY) for name in os.listdir("/tmp")}
+    _mount(TEMPORARY, "/tmp", "", _BIND)
+    for name, folder in below.items():
+        os.mkdir(f"/tmp/{name}")
+        _mount(f"/proc/self/fd/{folder}", f"/tmp/{name}", "", _BIND | _REC)
+        os.close(folder)
 
 
 def _loopback_up() -> None:

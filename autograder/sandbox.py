@@ -92,7 +92,6 @@ class Worker(AbstractContextManager["Worker"]):
             "walls": self.sandboxed,
             "serve": self._serve,
             "warm": self._warm,
-            "cover_tmp": not wall.below_tmp(),
         }
         if self.sandboxed:
             command = wall.bubblewrap(self._modules) + wall.python("forkserver:main", options, wall.INSIDE)

@@ -158,10 +158,13 @@ def _try(work: tuple[Lesson, bank.Answer, int], files: Sequence[Path] = ()) -> T
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(RUN_SECONDS)
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        for file in files:  # the weights that the lesson's author hands in
-            shutil.copy(file, folder)
-        report = run(lesson.name, with_answer(lesson, answer), seed)
+    try:
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            for file in files:  # the weights that the lesson's author hands in
+                shutil.copy(file, folder)
+            report = run(lesson.name, with_answer(lesson, answer), seed)
+    finally:
+        signal.alarm(0)
     return Trial(answer, report, judge_answer(lesson, answer, report))
 
 

@@ -152,11 +152,6 @@ def _own_modules(extra: Mapping[str, Path]) -> list[str]:
     return arguments
 
 
-def below_tmp() -> bool:
-    """Whether the Python environment lies below /tmp, so that nothing may be mounted over it."""
-    return any(path.startswith("/tmp/") for path in _python_paths())
-
-
 def environment(scratch: str) -> dict[str, str]:
     """All that the inside knows of an environment. One thread, one hash seed: same answers every time."""
     settings = {

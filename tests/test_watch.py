@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -56,6 +57,12 @@ def watcher(course: Course, lines: list[str]) -> Iterator[Watcher]:
         grading = grade.open_grading(stack, course, NAME, TINY, TRIAL)
         dispatcher = stack.enter_context(Dispatcher[Plan](Place(Here, 1)))
         yield Watcher(grading, dispatcher, course.api(), lines.append)
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch):
+    """Submissions arrive now, however long the tests before this one took."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.datetime.now(datetime.UTC))
 
 
 def arrive(course: Course, student: str, minutes: float = 0, secret: str = "s", **answers: str) -> Path:
