@@ -70,7 +70,7 @@ import sys; sys.path[:0] = sys.argv[1:]
 from tests.inside.ask import ask, session, worker
 text = "import sys; open('/submission/tmp/x', 'w'); answer = sys.executable"
 with worker(warm=False) as own, session(own) as one, session(own) as two:
-    print(ask(one, text), ask(one, "open('/tmp/planted', 'w')"), ask(two, "import colorsys; answer = 'lazy'"))
+    print(ask(one, text), ask(one, "import sys; open(sys.prefix + '/planted', 'w')"), ask(two, "import colorsys; answer = 'lazy'"))
 """
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         venv.create(folder, symlinks=False)
