@@ -69,8 +69,9 @@ def test_an_environment_below_tmp_works():
 import sys; sys.path[:0] = sys.argv[1:]
 from tests.inside.ask import ask, session, worker
 text = "import sys; open('/submission/tmp/x', 'w'); answer = sys.executable"
+planted = "import sys; open(sys.prefix + '/planted', 'w')"
 with worker(warm=False) as own, session(own) as one, session(own) as two:
-    print(ask(one, text), ask(one, "import sys; open(sys.prefix + '/planted', 'w')"), ask(two, "import colorsys; answer = 'lazy'"))
+    print(ask(one, text), ask(one, planted), ask(two, "import colorsys; answer = 'lazy'"))
 """
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         venv.create(folder, symlinks=False)
