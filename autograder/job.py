@@ -154,10 +154,15 @@ def _grade(job: Job, rebuilt: Rebuilt) -> Report:
         return trial.run(job.lesson, rebuilt.cells, job.seed)
     from autograder import engine
     from autograder.sandbox import Limits
+    from autograder.session import SandboxError
 
     worker = _worker(job.settings.sandbox)
     limits = Limits(**job.settings.limits)  # type: ignore[arg-type]
-    return engine.grade(job.lesson, rebuilt.cells, job.staged.files, job.seed, limits, worker)
+    order = (job.lesson, rebuilt.cells, job.staged.files, job.seed, limits, worker)
+    try:
+        return engine.grade(*order)
+    except SandboxError:  # the worker starts another; a second failure in a row is reported
+        return engine.grade(*order)
 
 
 @lru_cache(maxsize=8)
