@@ -155,7 +155,10 @@ class _Stepper:
         if not self.parameters:
             raise ValueError("model has no parameter to train; is a layer stored under self?")
         self.rate = rate if callable(rate) else lambda step: rate
-        self.optimizer = optimizer(self.parameters, lr=self.rate(1))
+        first = self.rate(1)
+        self.optimizer = optimizer(self.parameters, lr=first)
+        # Groups may have rates of their own; all follow the schedule in proportion.
+        self.shares = [group["lr"] / first if first else 1.0 for group in self.optimizer.param_groups]
 
     def step(self, number: int) -> float:
         """Train on batch `number`; its loss. The weights stay as they are if loss or gradient is nan."""
@@ -174,8 +177,11 @@ class _Stepper:
                 f"Step {number:,}: {what}. Training stopped; the weights are those from before this step. "
                 "Next: a smaller rate, or look for a division by 0 or a softmax over nothing."
             )
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(number) * group.get("lr_scale", 1.0)
+        rate = self.rate(number)
+        if not rate >= 0:
+            raise ValueError(f"the rate of step {number:,} is {rate}; it must not be below 0.")
+        for group, share in zip(self.optimizer.param_groups, self.shares, strict=True):
+            group["lr"] = rate * share
         self.whole = False
         self.optimizer.step()
         self.whole = True

@@ -110,6 +110,24 @@ def test_the_rate_may_follow_the_step():
     assert weights(still) == before
 
 
+def test_groups_with_rates_of_their_own_follow_the_schedule_in_proportion():
+    network, seen = model(), []
+
+    def groups(parameters, lr):
+        made = torch.optim.SGD([{"params": parameters[:2], "lr": lr / 10}, {"params": parameters[2:]}], lr=lr)
+        seen.append(made)
+        return made
+
+    fit(network, 3, optimizer=groups, rate=lambda step: 0.5 / step)
+    rates = [group["lr"] for group in seen[0].param_groups]
+    assert rates == pytest.approx([0.05 / 3, 0.5 / 3])
+
+
+def test_a_rate_below_zero_is_refused_with_its_step():
+    with pytest.raises(ValueError, match=r"rate of step 3 is -1\.0"):
+        fit(model(), 5, rate=lambda step: 2.0 - step)
+
+
 def test_an_interrupt_finishes_the_step_keeps_all_and_a_second_run_goes_on():
     whole, stopped = model(), model()
     run = fit(whole, 12, file="whole.safetensors")

@@ -3,7 +3,7 @@
 #
 # **Goal.** Build the network in which attention was invented: one LSTM reads, another writes, and before each symbol it writes, it looks back. Train it on two tasks and watch where it looks.
 #
-# **Why.** Before 2014 a translator squeezed a whole sentence into one vector. Long sentences did not fit. Attention removed that bottleneck, and at the end of this lesson you measure by how much.
+# **Why.** The first neural translators, in 2014, squeezed a whole sentence into one vector. Long sentences did not fit. Attention removed that bottleneck, and at the end of this lesson you measure by how much.
 #
 # You need lesson 01 and the idea of an LSTM: a network that reads a sequence step by step and keeps a state. It takes about 105 minutes, training included, in as many evenings as you like.
 
@@ -710,7 +710,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     ### BEGIN SOLUTION
     model = nn.ModuleList([encoder, decoder])
 

@@ -2325,7 +2325,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2340,7 +2344,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2355,7 +2363,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2376,7 +2388,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2398,7 +2414,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2421,7 +2441,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2443,7 +2467,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2465,7 +2493,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2487,7 +2519,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2509,7 +2545,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2531,7 +2571,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2551,7 +2595,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2571,7 +2619,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2586,7 +2638,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 96)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2601,7 +2657,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, BilinearAttention(64, 128))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2616,7 +2676,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2631,7 +2695,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2647,7 +2715,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2663,7 +2735,11 @@ def train_dates():
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
     decoder.step = lambda token, state, memory, mask, step=decoder.step: step(token, state, 0 * memory, mask)
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2720,7 +2796,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
 
     def loss(batch):
@@ -2741,7 +2821,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2755,7 +2839,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = recurrent.Encoder(len(generated.DATES.source), 32, 64)
         decoder = recurrent.AttentionDecoder(len(generated.DATES.target), 32, 64, 128, recurrent.AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2769,7 +2857,11 @@ def train_dates():
     if True:
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
@@ -2783,7 +2875,11 @@ def train_dates():
     with train.seeded(0):  # the same random start every time
         encoder = Encoder(len(generated.DATES.source), 32, 64)
         decoder = AttentionDecoder(len(generated.DATES.target), 32, 64, 128, AdditiveAttention(64, 128, 64))
-    rate, steps = (lambda step: 5e-3 * (1 - step / 401)), 400  # given, as all above; change what you like
+    steps = 400  # given, like all above; change what you like
+
+    def rate(step):
+        return 5e-3 * (1 - step / (steps + 1))
+
     model = nn.ModuleList([encoder, decoder])
 
     def loss(batch):
