@@ -18,13 +18,16 @@ _PROSE = ("markdown", "written")
 def needed(cells: Sequence[Cell], always: Collection[int] = ()) -> list[int]:
     """Places, in order, of the cells to run: solutions, tests, those in `always`, and what these use."""
     trees = {place: _parsed(cell) for place, cell in enumerate(cells) if cell.kind not in _PROSE}
+    if None in trees.values():  # magics, or a mistake: what such a cell uses cannot be read
+        return list(trees)
     modules = {name for tree in trees.values() if tree for name in _imported(tree)}
     wanted: set[str] = set()
     places: list[int] = []
     for place, tree in reversed(trees.items()):
-        if tree is None or cells[place].kind != "code" or place in always or _defined(tree, modules) & wanted:
+        assert tree is not None
+        if cells[place].kind != "code" or place in always or _defined(tree, modules) & wanted:
             places.append(place)
-            wanted |= _used(cells[place].source, tests=cells[place].kind == "test") if tree else set()
+            wanted |= _used(cells[place].source, tests=cells[place].kind == "test")
     return places[::-1]
 
 

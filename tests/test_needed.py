@@ -47,6 +47,11 @@ def test_a_cell_that_is_no_plain_python_is_kept():
     assert _kept("nonlocal x")
 
 
+def test_beside_an_answer_with_a_magic_every_cell_is_kept():
+    magic = Cell("solution", "!ls\ndef f(x):\n    return x * SCALE\n", "f")
+    assert needed([Cell("code", "SCALE = 2"), magic, TEST]) == [0, 1, 2]
+
+
 def test_a_cell_that_must_run_is_kept():
     assert _kept("unrelated = 1", always=(0,))
 
