@@ -147,6 +147,7 @@ def _warm() -> None:
     """Import once, before forking, what lessons use."""
     os.environ.setdefault("MPLBACKEND", "agg")
     import torch
+    import torch.utils.flop_counter  # takes a second, and lesson 03 counts with it
 
     import byhand.plot  # noqa: F401
 
