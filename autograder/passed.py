@@ -63,6 +63,15 @@ def _define_passed_module() -> None:
         def forward(self, *args: Any, **kwargs: Any) -> Any:
             return self._peer.ask("call", self._judge_number, (args, kwargs))
 
+        @property
+        def training(self) -> Any:
+            """The judge's, as it is now; torch's own layers keep a flag of their own."""
+            return self._peer.ask("get", self._judge_number, ("training",))
+
+        @training.setter
+        def training(self, mode: bool) -> None:
+            """Set by train(), over there."""
+
         def train(self, mode: bool = True) -> Any:
             self._peer.ask("train", self._judge_number, (mode,))
             return super().train(mode)

@@ -116,10 +116,11 @@ class Encoder:
 
     def _array_or_object(self, value: Any) -> None:
         if arrays.is_array(value):
-            if self._known(value):
-                return
-            if self._link and arrays.has_history(value):
+            if self._link and arrays.has_history(value) and id(value) not in self._shared:
+                # Not lent: the reader numbers only what it can change in place, and a link it cannot.
                 self.put(b"L", struct.pack("<I", self._link(value)))
+                return
+            if self._known(value):
                 return
             if arrays.needs_grad(value):
                 self.leaves.append(value)

@@ -254,3 +254,21 @@ class D(torch.nn.Module):
         assert decoder.attention is attention
         decoder.eval()
     assert not attention.training
+
+
+def test_a_module_of_the_test_shows_its_training_flag_as_it_is_now() -> None:
+    layer = nn.Dropout().eval()
+    text = "def f(layer):\n    before = layer.training\n    layer.train()\n    return before, layer.training"
+    with learner(text) as names:
+        assert names["f"](layer) == (False, True)
+    assert layer.training
+
+
+def test_a_change_is_found_after_a_callable_returned_a_tensor_with_a_gradient() -> None:
+    weight, scores = torch.tensor(3.0, requires_grad=True), np.zeros(2)
+    text = "def f(x, scale, score):\n    y = scale(x)\n    s = score()\n    s += 1\n    return y"
+    with learner(text) as names:
+        names["f"](torch.ones(()), lambda x: weight * x, lambda: scores).backward()
+    assert scores.tolist() == [1.0, 1.0]
+    assert weight.grad is not None
+    assert weight.grad.item() == 1.0
