@@ -13,6 +13,7 @@ import math
 import re
 import struct
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,9 @@ _TORCH_NAMES = {"bool", "bfloat16", "complex64", "complex128"} | {
     for bits in sizes
 }
 _DEVICE = re.compile(r"(cpu|meta|cuda|mps)(:\d{1,3})?")
+_STRAIGHT = [bytes(range(axes)) for axes in range(MAX_AXES + 1)]  # the order of axes of most arrays
+_SIZES = [struct.Struct(f"<{axes}Q") for axes in range(MAX_AXES + 1)]
+U8, U64 = struct.Struct("<B"), struct.Struct("<Q")
 _WRITABLE, _GRAD, _PARAMETER, _META, _HAS_GRAD = 1, 2, 4, 8, 16
 
 
@@ -65,17 +69,17 @@ def has_history(value: Any) -> bool:
     return type(value) is not np.ndarray and value.grad_fn is not None
 
 
-def encode(value: Any) -> tuple[bytes, ...] | None:
-    """The parts of value's bytes; None if it is nothing of this module's."""
+def encode(value: Any) -> bytes | None:
+    """value's bytes; None if it is nothing of this module's."""
     kind = type(value)
     if kind is np.ndarray:
         return _ndarray(value)
     if kind in _NP_TYPES:
-        return b"g", _name(_NP_TYPES[kind].str), value.tobytes()
+        return b"g" + _name(_NP_TYPES[kind].str) + value.tobytes()  # type: ignore[no-any-return]
     if isinstance(value, np.dtype):
-        return (b"n", _name(value.str)) if _NP_DTYPES.get(value.str) == value else None
+        return b"n" + _name(value.str) if _NP_DTYPES.get(value.str) == value else None
     if kind is type and value in _NP_TYPES:
-        return b"q", _name(_NP_TYPES[value].str)
+        return b"q" + _name(_NP_TYPES[value].str)
     torch = _torch()
     if torch is None:
         return None
@@ -83,21 +87,20 @@ def encode(value: Any) -> tuple[bytes, ...] | None:
         return _tensor(torch, value)
     if kind is torch.dtype:
         name = str(value).removeprefix("torch.")
-        return (b"y", _name(name)) if name in _TORCH_NAMES else None
+        return b"y" + _name(name) if name in _TORCH_NAMES else None
     if kind is torch.device:
-        return b"v", _name(str(value))
+        return b"v" + _name(str(value))
     if kind is torch.Size:
-        return b"z", _shape(value)
+        return b"z" + _shape(value)
     return None
 
 
 def _name(text: str) -> bytes:
-    data = text.encode("ascii")
-    return struct.pack("<B", len(data)) + data
+    return U8.pack(len(text)) + text.encode("ascii")
 
 
 def _shape(shape: tuple[int, ...]) -> bytes:
-    return struct.pack(f"<B{len(shape)}Q", len(shape), *shape)
+    return U8.pack(len(shape)) + _SIZES[len(shape)].pack(*shape)
 
 
 def _order(strides: tuple[int, ...]) -> list[int]:
@@ -105,16 +108,20 @@ def _order(strides: tuple[int, ...]) -> list[int]:
     return sorted(range(len(strides)), key=lambda axis: -abs(strides[axis]))
 
 
-def _ndarray(value: np.ndarray[Any, Any]) -> tuple[bytes, ...] | None:
-    if _NP_DTYPES.get(value.dtype.str) != value.dtype or value.ndim > MAX_AXES:
+def _ndarray(value: np.ndarray[Any, Any]) -> bytes | None:
+    name = value.dtype.str
+    if _NP_DTYPES.get(name) != value.dtype or value.ndim > MAX_AXES:
         return None
-    order = _order(value.strides)
-    flags = struct.pack("<B", _WRITABLE if value.flags.writeable else 0)
-    head = _name(value.dtype.str) + flags + _shape(value.shape) + bytes(order)
-    return b"a", head, struct.pack("<Q", value.nbytes), value.transpose(order).tobytes()
+    order, plain = _STRAIGHT[value.ndim], value
+    if not value.flags.c_contiguous:
+        order = bytes(_order(value.strides))
+        plain = value.transpose(list(order))
+    flags = U8.pack(_WRITABLE * value.flags.writeable)
+    head = b"a" + _name(name) + flags + _shape(value.shape) + order
+    return head + U64.pack(value.nbytes) + plain.tobytes()
 
 
-def _tensor(torch: Any, value: torch.Tensor) -> tuple[bytes, ...] | None:
+def _tensor(torch: Any, value: torch.Tensor) -> bytes | None:
     name = str(value.dtype).removeprefix("torch.")
     plain = value.layout is torch.strided and value.device.type in ("cpu", "meta") and not value.is_quantized
     if name not in _TORCH_NAMES or not plain or value.ndim > MAX_AXES:
@@ -123,42 +130,30 @@ def _tensor(torch: Any, value: torch.Tensor) -> tuple[bytes, ...] | None:
     flags |= _META * (value.device.type == "meta")
     gradient = value.grad if value.is_leaf else None
     flags |= _HAS_GRAD * (gradient is not None)
-    order = _order(value.stride())
-    head = _name(name) + struct.pack("<B", flags) + _shape(tuple(value.shape)) + bytes(order)
+    order = _STRAIGHT[value.ndim] if value.is_contiguous() else bytes(_order(value.stride()))
+    head = b"x" + _name(name) + U8.pack(flags) + _shape(tuple(value.shape)) + order
     if flags & _META:
-        return b"x", head
-    plain_value = value.detach().resolve_conj().resolve_neg().permute(order)
-    flat = torch.empty(value.numel(), dtype=value.dtype)
-    flat.view(plain_value.shape).copy_(plain_value)
-    buffer = flat.view(torch.uint8).numpy().tobytes()
-    parts: tuple[bytes, ...] = (b"x", head, struct.pack("<Q", len(buffer)), buffer)
+        return head
+    straight = value.detach().resolve_conj().resolve_neg().permute(tuple(order)).reshape(-1)
+    flat = torch.empty(value.numel(), dtype=value.dtype).copy_(straight)
+    buffer: bytes = flat.view(torch.uint8).numpy().tobytes()
+    inner: bytes | None = b""
     if gradient is not None:
         inner = encode(gradient.detach()) if type(gradient) is torch.Tensor else None
-        parts += inner if inner is not None else (b"N",)
-    return parts
+    return head + U64.pack(len(buffer)) + buffer + (b"N" if inner is None else inner)
 
 
-def decode(tag: bytes, source: Decoder) -> Any:
+def decode(tag: int, source: Decoder) -> Any:
     """The value after `tag`; WireError if the tag is unknown or what follows does not fit."""
-    if tag == b"a":
-        return _read_ndarray(source)
-    if tag == b"x":
-        return _read_tensor(source)
-    if tag == b"g":
-        dtype = _read_np_dtype(source)
-        return _array(source.take(dtype.itemsize), dtype)[0]
-    if tag == b"n":
-        return _read_np_dtype(source)
-    if tag == b"q":
-        return _read_np_dtype(source).type
-    if tag in (b"y", b"v", b"z"):
-        return _read_torch_word(tag, source)
-    raise WireError(f"unknown tag {tag!r}")
+    read = _READERS.get(tag)
+    if read is None:
+        raise WireError(f"unknown tag {chr(tag)!r}")
+    return read(source)
 
 
 def _read_name(source: Decoder) -> str:
     try:
-        return str(source.take(source.unpack("<B")), "ascii")
+        return str(source.take(source.unpack(U8)), "ascii")
     except UnicodeDecodeError as error:
         raise WireError("a name that is not ASCII") from error
 
@@ -170,13 +165,20 @@ def _read_np_dtype(source: Decoder) -> np.dtype[Any]:
     return _NP_DTYPES[name]
 
 
-def _read_torch_word(tag: bytes, source: Decoder) -> Any:
+def _read_scalar(source: Decoder) -> Any:
+    dtype = _read_np_dtype(source)
+    return _array(source.take(dtype.itemsize), dtype)[0]
+
+
+def _read_size(source: Decoder) -> torch.Size:
     import torch
 
-    if tag == b"z":
-        return torch.Size(_read_shape(source))
-    if tag == b"y":
-        return _read_torch_dtype(source)
+    return torch.Size(_read_shape(source))
+
+
+def _read_device(source: Decoder) -> torch.device:
+    import torch
+
     name = _read_name(source)
     if not _DEVICE.fullmatch(name):
         raise WireError("a device of no known kind")
@@ -193,26 +195,26 @@ def _read_torch_dtype(source: Decoder) -> torch.dtype:
 
 
 def _read_shape(source: Decoder) -> tuple[int, ...]:
-    axes = source.unpack("<B")
+    axes = source.unpack(U8)
     if axes > MAX_AXES:
         raise WireError(f"{axes} axes")
-    shape = tuple(source.unpack("<Q") for _ in range(axes))
+    shape: tuple[int, ...] = source.unpack_all(_SIZES[axes])
     if math.prod(size for size in shape if size) > MAX_SIZE:
         raise WireError("a shape beyond any memory")
     return shape
 
 
-def _read_layout(source: Decoder) -> tuple[tuple[int, ...], list[int]]:
+def _read_layout(source: Decoder) -> tuple[tuple[int, ...], bytes]:
     shape = _read_shape(source)
-    order = list(source.take(len(shape)))
-    if sorted(order) != list(range(len(shape))):
+    order = bytes(source.take(len(shape)))
+    if order != _STRAIGHT[len(shape)] and sorted(order) != list(range(len(shape))):
         raise WireError("axes in no order")
     return shape, order
 
 
 def _read_buffer(source: Decoder, shape: tuple[int, ...], itemsize: int) -> memoryview:
     """The buffer, if its announced length is what the shape needs. Nothing is allocated before."""
-    size = source.unpack("<Q")
+    size = source.unpack(U64)
     if size != math.prod(shape) * itemsize:
         raise WireError(f"{size:,} bytes for shape {shape} of {itemsize} bytes each")
     return source.take(size)
@@ -226,12 +228,19 @@ def _array(data: memoryview, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     return flat.view(dtype)
 
 
+def _inverse(order: bytes) -> list[int]:
+    return sorted(range(len(order)), key=order.__getitem__)
+
+
 def _read_ndarray(source: Decoder) -> np.ndarray[Any, Any]:
     dtype = _read_np_dtype(source)
-    flags = source.unpack("<B")
+    flags = source.unpack(U8)
     shape, order = _read_layout(source)
     flat = _array(_read_buffer(source, shape, dtype.itemsize), dtype)
-    value = flat.reshape([shape[axis] for axis in order]).transpose(np.argsort(order) if order else None)
+    if order == _STRAIGHT[len(shape)]:
+        value = flat.reshape(shape)
+    else:
+        value = flat.reshape([shape[axis] for axis in order]).transpose(_inverse(order))
     value.flags.writeable = bool(flags & _WRITABLE)
     return value
 
@@ -240,7 +249,7 @@ def _read_tensor(source: Decoder, nested: bool = False) -> torch.Tensor:
     import torch
 
     dtype = _read_torch_dtype(source)
-    flags = source.unpack("<B")
+    flags = source.unpack(U8)
     shape, order = _read_layout(source)
     if nested and flags & _HAS_GRAD:
         raise WireError("a gradient of a gradient")
@@ -253,8 +262,7 @@ def _read_tensor(source: Decoder, nested: bool = False) -> torch.Tensor:
         kind = np.dtype(np.bool_ if dtype is torch.bool else np.uint8)
         flat = torch.from_numpy(_array(data, kind))
         flat = flat.view(dtype) if len(data) else torch.empty(0, dtype=dtype)
-        inverse = sorted(range(len(order)), key=order.__getitem__)
-        value = flat.reshape([shape[axis] for axis in order]).permute(inverse)
+        value = flat.reshape([shape[axis] for axis in order]).permute(_inverse(order))
     if flags & _PARAMETER:
         value = torch.nn.Parameter(value, requires_grad=bool(flags & _GRAD))
     elif flags & _GRAD:
@@ -274,3 +282,15 @@ def _read_gradient(source: Decoder, value: torch.Tensor) -> torch.Tensor | None:
     if gradient.requires_grad or gradient.device != value.device:
         raise WireError("a gradient of its own kind")
     return gradient
+
+
+_READERS: dict[int, Callable[[Decoder], Any]] = {
+    ord("a"): _read_ndarray,
+    ord("x"): _read_tensor,
+    ord("g"): _read_scalar,
+    ord("n"): _read_np_dtype,
+    ord("q"): lambda source: _read_np_dtype(source).type,
+    ord("y"): _read_torch_dtype,
+    ord("v"): _read_device,
+    ord("z"): _read_size,
+}

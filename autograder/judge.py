@@ -1,12 +1,12 @@
 """Judge one submission: run its cells over there, then the lesson's tests here, as they stand.
 
-    cells ---> learner's process ---> outputs, and a snapshot of it before each test
-    tests, visible part ---> snapshots       then tests, visible and hidden ---> snapshots
+    cells ---> learner's process ---> outputs, and forks of it that keep the states tests ask about
+    tests, visible half ---> forks            then tests, hidden half ---> forks
 
-All visible parts run before any hidden one, so that what a learner's error says about a visible check
+All visible halves run before any hidden one, so that what a learner's error says about a visible check
 may be shown: it cannot know hidden inputs yet. In the hidden round only the kind of error is shown.
-Names a test sees are in names.py, what errors mean in explain.py.
-Order: limits, Judge (cells, then tests), parts of a test cell.
+Names a test sees are in names.py, which tests share a process in sharing.py, what errors mean in explain.py.
+Order: limits, Judge: cells, then states, then tests.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import io
 import random
-import re
 import socket
 import sys
 import time
@@ -29,17 +28,17 @@ from autograder import outputs
 from autograder.channel import Channel
 from autograder.explain import error_text, explained
 from autograder.lesson import Cell
-from autograder.names import JudgeHost, Names, Outside
+from autograder.names import JudgeHost, Outside
 from autograder.questions import Budget, Gone, JudgePeer, RemoteError, clean
+from autograder.rounds import State, Test
+from autograder.sharing import kept_until
 from autograder.verdict import CellRun, Fault, Status, Verdict
 from autograder.wire import Limits as WireLimits
 from byhand import check
 
 MESSAGE = 2000
-_HIDDEN = re.compile(
-    r"^([ \t]*)### BEGIN HIDDEN TESTS$.*?^[ \t]*### END HIDDEN TESTS$", re.MULTILINE | re.DOTALL
-)
 _CELLS_SHARE = 0.7  # of a submission's seconds that its cells may use; the rest is for the tests
+_Failure = tuple[Status, Fault, str]
 
 
 class JudgeLimits(Protocol):
@@ -66,16 +65,6 @@ class Judged:
     lost_at: int | None = None
 
 
-@dataclass
-class _Test:
-    """A test cell with the process that it questions, or the reason why there is none."""
-
-    cell: Cell
-    peer: JudgePeer | None
-    reason: str
-    failure: tuple[Status, Fault, str] | None = None
-
-
 class Judge:
     """One submission's judge. `run` is called once."""
 
@@ -99,42 +88,50 @@ class Judge:
         self.until = started + limits.submission_seconds
         self.cells_until = started + limits.submission_seconds * _CELLS_SHARE
         self.wire = WireLimits(bytes=limits.message_bytes)
+        self.kept_until = kept_until(cells)
+        self.waiting: list[Test] = []  # tests whose state is still that of the learner's first process
 
-    def peer(self, sock: socket.socket, call_seconds: float, until: float) -> JudgePeer:
-        channel = Channel(sock, self.limits.message_bytes, 8 * self.limits.message_bytes)
-        peer = JudgePeer(channel, self.wire, Budget(call_seconds, until))
+    def channel(self, sock: socket.socket) -> Channel:
+        return Channel(sock, self.limits.message_bytes, 8 * self.limits.message_bytes)
+
+    def peer(self, channel: Channel, budget: Budget) -> JudgePeer:
+        peer = JudgePeer(channel, self.wire, budget)
         peer.sources = self.sources
         peer.why = self.outside.why if self.outside is not None else peer.why
         return peer
 
     def run(self, sock: socket.socket) -> Judged:
-        main = self.peer(sock, self.limits.cell_seconds, self.cells_until)
+        main = self.peer(self.channel(sock), Budget(self.limits.cell_seconds, self.cells_until))
         tests = [test for at in range(len(self.cells)) if (test := self._cell(at, main)) is not None]
+        main.budget = Budget(self.limits.call_seconds, self.until)
+        self._keep(State(main, self._fork))
         previous, check.host = check.host, self.host
         try:
-            for hidden in (False, True):
-                for test in tests:
-                    if test.peer is not None and test.failure is None:
-                        test.failure = self._outcome(test, test.peer, hidden)
+            with _quiet():
+                for hidden in (False, True):
+                    for test in tests:
+                        self._run_half(test, hidden)
         finally:
             check.host = previous
-        lost = [test for test in tests if test.peer is not None and test.peer.gone and not test.peer.answers]
-        alive = [
-            test for test in tests if test.peer is not None and test.peer not in [one.peer for one in lost]
-        ]
-        lost_at = self.ended[0] if self.ended and lost and not alive else None
+        asked = [test for test in tests if not test.ended]
+        lost_at = self.ended[0] if self.ended and asked and all(test.lost for test in asked) else None
         return Judged(tuple(map(self._verdict, tests)), tuple(self.runs), lost_at)
 
     # Cells
 
-    def _cell(self, at: int, main: JudgePeer) -> _Test | None:
+    def _cell(self, at: int, main: JudgePeer) -> Test | None:
         """Run a cell of the learner's side, or prepare a test to run later."""
         cell = self.cells[at]
+        if self.waiting and self.kept_until[self.waiting[-1].place] == at:
+            self._keep(self._kept(main))
         if self.stop_at is not None and at >= self.stop_at and self.ended is None:
             self.ended = at, f"the cell {self.labels[at]} used up the memory or ended every process"
         if cell.kind == "test":
-            return self._prepared(cell, main)
-        if cell.kind in ("code", "solution") and self.ended is None:
+            test = Test(cell, at, ended=self.ended[1] if self.ended else "")
+            if self.ended is None:
+                self.waiting.append(test)
+            return test
+        if cell.kind in ("code", "solution") and cell.source.strip() and self.ended is None:
             self._run(at, main)
         return None
 
@@ -161,37 +158,81 @@ class Judge:
         if isinstance(error, RemoteError):
             self.broken[label] = f"The cell {label} itself stopped: {error_text(error)}"
 
-    def _prepared(self, cell: Cell, main: JudgePeer) -> _Test:
-        if self.ended is not None:
-            return _Test(cell, None, self.ended[1])
+    # States
+
+    def _keep(self, state: State | None) -> None:
+        """Give the waiting tests their state, None if it cannot be had."""
+        for test in self.waiting:
+            test.state, test.reason = state, self.ended[1] if self.ended else "its process ended"
+        self.waiting = []
+
+    def _kept(self, main: JudgePeer) -> State | None:
+        """The state of the learner's process as it is now: a fork that only waits to be forked again, or,
+        for one test, answers itself."""
+        try:
+            fork = self._fork(main)
+        except (Gone, RemoteError):
+            return None
+        if len(self.waiting) == 1:
+            return State(None, self._fork, fork)
+        return State(self.peer(fork, Budget(self.limits.call_seconds, self.until)), self._fork)
+
+    def _fork(self, keeper: JudgePeer) -> Channel:
+        """A fork of this process of the learner's."""
         ours, theirs = socket.socketpair()
         try:
-            main.passing = theirs
+            keeper.passing = theirs
             wanted = (self.limits.call_seconds, self.limits.message_bytes)
-            main.question("snapshot", 0, wanted, "a copy of the notebook's process")
-            return _Test(cell, self.peer(ours, self.limits.call_seconds, self.until), "")
-        except (Gone, RemoteError) as problem:
+            keeper.question("snapshot", 0, wanted, "a copy of the notebook's process")
+            return self.channel(ours)
+        except (Gone, RemoteError):
             ours.close()
-            return _Test(cell, None, str(problem).rstrip("."))
+            raise
         finally:
             theirs.close()
 
     # Tests
 
-    def _outcome(self, test: _Test, peer: JudgePeer, hidden: bool) -> tuple[Status, Fault, str] | None:
-        """Why the test fails in this round, None if it does not."""
-        source = test.cell.source if hidden else visible_part(test.cell.source)
-        if hidden and source == visible_part(source):
-            return None
-        peer.hidden, peer.said = hidden, []
+    def _run_half(self, test: Test, hidden: bool) -> None:
+        """Run a half of a test. If the process vanished that other tests have questioned too, the test
+        starts again in one of its own; what it says is then only shown if no hidden check ran before."""
+        if test.ended or test.state is None or test.failure is not None:
+            return
+        moved = test.peer is not None and test.peer.channel.closed
+        if test.peer is None or moved:
+            test.failure = self._begun(test)
+        if moved:
+            test.failure = test.failure or self._outcome(test, False, hidden)
+        test.failure = test.failure or self._outcome(test, hidden, hidden)
+        if test.peer is not None and test.peer.vanished and test.state.tests > 1:
+            test.state.end()
+            test.failure = self._begun(test) or self._outcome(test, False, hidden)
+            if hidden:
+                test.failure = test.failure or self._outcome(test, True, hidden)
+
+    def _begun(self, test: Test) -> _Failure | None:
+        """Start the test in a process of its state; why not, if there is none any more."""
+        assert test.state is not None
+        try:
+            channel = test.state.process()
+        except (Gone, RemoteError) as problem:
+            test.peer, test.reason = None, str(problem).rstrip(".")
+            return "unchecked", "learner", ""
+        test.begin(self.peer(channel, Budget(self.limits.call_seconds, self.until)))
+        return None
+
+    def _outcome(self, test: Test, hidden: bool, secret: bool) -> _Failure | None:
+        """Why this half of the test fails, None if it does not. secret: say only which kind of error."""
+        assert test.peer is not None
+        test.peer.hidden = secret
         self._seed(test.cell)
         try:
-            with _quiet():
-                exec(compile(source, f"<{test.cell.grade_id}>", "exec"), Names(peer))
+            test.run(hidden)
         except BaseException as error:
-            return explained(test.cell, peer, error)
-        if peer.gone is not None:
-            return "failed", "learner", peer.gone.reason
+            return explained(test.cell, test.peer, error)
+        if test.peer.gone is not None:
+            return "failed", "learner", test.peer.gone.reason
+        self.host.record(test.cell.exercise, True, "")
         return None
 
     def _seed(self, cell: Cell) -> None:
@@ -200,24 +241,19 @@ class Judge:
         random.seed(number)
         np.random.seed(number)
         if "torch" in sys.modules:
-            sys.modules["torch"].manual_seed(number)
+            sys.modules["torch"].default_generator.manual_seed(number)
 
-    def _verdict(self, test: _Test) -> Verdict:
+    def _verdict(self, test: Test) -> Verdict:
         cell = test.cell
         status, fault, message = test.failure or ("passed", "", "")
         if test.peer is None:
             status, fault = "unchecked", "learner"
-            message = f"{cell.exercise} could not be checked: {test.reason}."
+            message = f"{cell.exercise} could not be checked: {test.ended or test.reason}."
         if message and status == "failed" and (why := self.broken.get(cell.exercise)):
             message = f"{message}\n  {why}"
         points = cell.points if status == "passed" else 0.0
         text = clean(message, MESSAGE)
         return Verdict(cell.grade_id, cell.exercise, points, cell.points, status, fault, text)
-
-
-def visible_part(source: str) -> str:
-    """The test cell without its hidden checks, lines where they were."""
-    return _HIDDEN.sub(lambda found: f"{found[1]}pass" + "\n" * found[0].count("\n"), source)
 
 
 @contextlib.contextmanager

@@ -22,15 +22,14 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from autograder import envelope
 from autograder import shell as shells
 from autograder.channel import Channel, Closed
 from autograder.passed import number_of, stand_in
-from autograder.peer import Peer, check_message
-from autograder.unwire import Decoder
+from autograder.peer import Peer
 from autograder.wire import Handle, Limits
 
 FRAME = 256 << 20
-ENVELOPE = 8192  # bytes of a message beyond the value in it
 TEXT = 1500  # characters of an error's text that are sent
 
 
@@ -69,7 +68,7 @@ class Learner(Peer):
 
     def receive(self) -> tuple[Any, ...]:
         data, self.passed = self.channel.receive_passing()
-        return check_message(Decoder(data, limits=self.limits).decode())
+        return envelope.unpack(data, self.limits)
 
     def run(self) -> None:
         """Answer until the judge hangs up."""
@@ -106,7 +105,7 @@ class Learner(Peer):
         state = random.getstate()
         if os.fork() == 0:
             random.setstate(state)  # Python gives every fork another seed
-            self.seconds, self.limits = seconds, Limits(bytes=most - ENVELOPE)
+            self.seconds, self.limits = seconds, Limits(bytes=most - envelope.ROOM)
             _own_process(self, self.passed)
         self.passed.close()
 
@@ -264,7 +263,7 @@ def _seed() -> None:
     sys.modules["numpy"].random.seed(0)
     torch = sys.modules.get("torch")
     if torch is not None:
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
 
 
 def _alarm(seconds: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from autograder.lesson import Cell
 from autograder.questions import JudgePeer
-from autograder.remote import type_name
+from autograder.remote import Remote, type_name
 from byhand import check
 from byhand._cost import Used
 
@@ -22,18 +22,25 @@ class Outside(Protocol):
 
 
 class Names(dict[str, Any]):
-    """The globals of a test cell: what it binds itself, builtins, then the learner's globals."""
+    """The globals of a test cell: what it binds itself, builtins, then the learner's globals.
+
+    A callable of the learner's is asked for once: a test means the same function wherever it names it.
+    """
 
     def __init__(self, peer: JudgePeer) -> None:
-        super().__init__({"__name__": "__main__", "__builtins__": builtins})
+        super().__init__(vars(builtins) | {"__name__": "__main__", "__builtins__": builtins})
         self._peer = peer
+        self._callables: dict[str, Remote] = {}
 
     def __missing__(self, name: str) -> Any:
-        if hasattr(builtins, name):
-            return getattr(builtins, name)
+        if name in self._callables:
+            return self._callables[name]
         if name.startswith("__"):
             raise NameError(f"name {name!r} is not defined")
-        return self._peer.question("name", 0, (name,), name, name)
+        value = self._peer.question("name", 0, (name,), name, name)
+        if type(value) is Remote and value._remote_callable:
+            self._callables[name] = value
+        return value
 
 
 class JudgeHost(check.Host):

@@ -9,40 +9,50 @@ from __future__ import annotations
 import ast
 import symtable
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from autograder.lesson import Cell
 
 _PROSE = ("markdown", "written")
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What the text of a cell says. called: names whose methods it calls, which may change them."""
+
+    imported: frozenset[str]
+    bound: frozenset[str]
+    called: frozenset[str]
+
+
 def needed(cells: Sequence[Cell], always: Collection[int] = ()) -> list[int]:
     """Places, in order, of the cells to run: solutions, tests, those in `always`, and what these use."""
-    trees = {place: _parsed(cell) for place, cell in enumerate(cells) if cell.kind not in _PROSE}
-    if None in trees.values():  # magics, or a mistake: what such a cell uses cannot be read
-        return list(trees)
-    modules = {name for tree in trees.values() if tree for name in _imported(tree)}
+    facts = {place: _facts(cell.source) for place, cell in enumerate(cells) if cell.kind not in _PROSE}
+    if None in facts.values():  # magics, or a mistake: what such a cell uses cannot be read
+        return list(facts)
+    modules = {name for fact in facts.values() if fact for name in fact.imported}
     wanted: set[str] = set()
     places: list[int] = []
-    for place, tree in reversed(trees.items()):
-        assert tree is not None
-        if cells[place].kind != "code" or place in always or _defined(tree, modules) & wanted:
+    for place, fact in reversed(facts.items()):
+        assert fact is not None
+        defined = fact.imported | fact.bound | (fact.called - modules)
+        if cells[place].kind != "code" or place in always or defined & wanted:
             places.append(place)
-            wanted |= _used(cells[place].source, tests=cells[place].kind == "test")
+            wanted |= used(cells[place].source, tests=cells[place].kind == "test")
     return places[::-1]
 
 
-def _parsed(cell: Cell) -> ast.Module | None:
-    """The cell's syntax tree, None if it is not plain Python."""
+@lru_cache(maxsize=4096)  # most cells of a class are the lesson's own
+def _facts(source: str) -> _Facts | None:
+    """None if the cell is not plain Python."""
     try:
-        symtable.symtable(cell.source, "<cell>", "exec")  # refuses some that ast accepts
-        return ast.parse(cell.source)
+        symtable.symtable(source, "<cell>", "exec")  # refuses some that ast accepts
+        tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-
-
-def _defined(tree: ast.Module, modules: set[str]) -> set[str]:
-    """Names that a cell binds at top level, and objects whose methods it calls, which may change them."""
-    bound: set[str] = set(_imported(tree))
+    bound: set[str] = set()
+    called: set[str] = set()
     for statement in tree.body:
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             bound.add(statement.name)
@@ -50,11 +60,12 @@ def _defined(tree: ast.Module, modules: set[str]) -> set[str]:
         bound |= _names(statement, ast.Store)
         for node in ast.walk(statement):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                bound |= _names(node.func, ast.Load) - modules
-    return bound
+                called |= _names(node.func, ast.Load)
+    return _Facts(frozenset(_imported(tree)), frozenset(bound), frozenset(called))
 
 
-def _used(source: str, tests: bool) -> set[str]:
+@lru_cache(maxsize=4096)
+def used(source: str, tests: bool) -> frozenset[str]:
     """Global names that a cell looks up; a test's own names are its own, even in its functions."""
     top = symtable.symtable(source, "<cell>", "exec")
     names = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
@@ -63,7 +74,7 @@ def _used(source: str, tests: bool) -> set[str]:
         names |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global()}
         inner += scope.get_children()
     own = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
-    return names - own if tests else names
+    return frozenset(names - own if tests else names)
 
 
 def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:

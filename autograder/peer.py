@@ -1,23 +1,22 @@
 """One side of the conversation between judge and learner: ask, be asked, in strict nesting.
 
-    ("ask", number, op, target, grad, dropped objects, dropped graphs, changes, body)
-    ("ok", number, graph, tensors, changes, body)      ("error", number, what, changes)
+    ask: op, target, arguments -->        <-- ok: value        <-- error: what it was
 
 Whoever waits for an answer serves the other's questions meanwhile (a callable that a test passes in
 is called back), and nothing else may arrive. Arguments go by copy and restore: `changes` tells of the
 objects lent in this conversation that were changed in place. Tensors that carry a gradient stay with
-their maker, who keeps the graph; the reader gets copies whose backward asks for it (`_Through`).
-Lending is lent.py's, gradients are through.py's. Order: Peer, the form of messages, grad mode.
+their maker, who keeps the graph; the reader gets copies whose backward asks for it (through.py).
+The messages are envelope.py's, lending is lent.py's, gradients are through.py's. Order: asking, being asked.
 """
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from autograder import envelope
 from autograder.arrays import Unsendable, WireError
 from autograder.channel import Channel
 from autograder.lent import Lent, restore
@@ -70,7 +69,7 @@ class Peer:
 
     # Asking.
 
-    def ask(self, op: str, target: int | str, arguments: Any = ()) -> Any:
+    def ask(self, op: str, target: int, arguments: Any = ()) -> Any:
         """Put a question, serve what the other side asks meanwhile, return the answer or raise its error."""
         if self._depth >= MAX_NESTING:
             raise WireError(f"more than {MAX_NESTING} calls back and forth")
@@ -92,7 +91,7 @@ class Peer:
             if self._depth == 0 and self.lends:
                 self.lent = Lent()
 
-    def _send_ask(self, number: int, op: str, target: int | str, arguments: Any) -> list[Any]:
+    def _send_ask(self, number: int, op: str, target: int, arguments: Any) -> list[Any]:
         encoder = self._encoder()
         body = encoder.encode(arguments)
         objects, graphs = self.dropped
@@ -121,13 +120,13 @@ class Peer:
 
     def _send(self, message: tuple[Any, ...]) -> None:
         passing, self.passing = self.passing, None
-        self.channel.send(Encoder(limits=self.limits).encode(message), passing)
+        self.channel.send(envelope.pack(message, self.limits), passing)
 
     def receive(self) -> tuple[Any, ...]:
-        """The next message, its shape checked; anything else is a WireError."""
-        return check_message(Decoder(self.channel.receive(), limits=self.limits).decode())
+        """The next message, its form checked; anything else is a WireError."""
+        return envelope.unpack(self.channel.receive(), self.limits)
 
-    def _decoder(self, body: bytes, links: Sequence[Any] = ()) -> Decoder:
+    def _decoder(self, body: memoryview, links: Sequence[Any] = ()) -> Decoder:
         borrow = None if self.lends else self.lent.borrow
         shared = self.lent.objects
         return Decoder(body, self.own, self.stand_in, shared, borrow, links, self.limits)
@@ -148,7 +147,7 @@ class Peer:
             self.lent.remember()
         return value
 
-    def _restore(self, changes: bytes) -> None:
+    def _restore(self, changes: memoryview) -> None:
         if not changes:
             return
         parts = Decoder(changes, limits=self.limits).decode()
@@ -182,7 +181,7 @@ class Peer:
 
     caught: tuple[type[BaseException], ...] = (Exception,)
 
-    def _performed(self, number: int, op: str, target: Any, grad: bool, body: bytes) -> tuple[Any, ...]:
+    def _performed(self, number: int, op: str, target: Any, grad: bool, body: memoryview) -> tuple[Any, ...]:
         decoder = self._decoder(body)
         arguments = self._decoded(decoder)
         made: list[Any] = []
@@ -191,9 +190,13 @@ class Peer:
             made.append(tensor)
             return len(made) - 1
 
-        with _grad_mode(grad):
+        before = _grad_enabled()
+        _set_grad(grad)
+        try:
             value = self._backward(target, arguments) if op == "grad" else self.perform(op, target, arguments)
             answer = self._encoder(link).encode(value)
+        finally:
+            _set_grad(before)
         graph = 0
         if made:
             self._graph += 1
@@ -224,35 +227,15 @@ class Peer:
         return gradients
 
 
-_FORMS: dict[str, tuple[type | tuple[type, ...], ...]] = {
-    "ask": (str, int, str, (int, str), bool, list, list, bytes, bytes),
-    "ok": (str, int, int, list, bytes, bytes),
-    "error": (str, int, dict, bytes),
-}
-
-
-def check_message(message: Any) -> tuple[Any, ...]:
-    """A message of one of the three forms; anything else is a WireError."""
-    form = _FORMS.get(message[0]) if type(message) is tuple and message and type(message[0]) is str else None
-    if form is None or len(form) != len(message):
-        raise WireError("a message of no known form")
-    for item, kinds in zip(message, form, strict=True):
-        if type(item) not in (kinds if isinstance(kinds, tuple) else (kinds,)):
-            raise WireError(f"a message with a {type(item).__name__} where none may be")
-    if message[0] == "ask" and any(type(number) is not int for number in message[5] + message[6]):
-        raise WireError("a handle that is no number")
-    checked: tuple[Any, ...] = message
-    return checked
-
-
 def _grad_enabled() -> bool:
     torch = sys.modules.get("torch")
     return torch is None or bool(torch.is_grad_enabled())
 
 
-def _grad_mode(on: bool) -> Any:
+def _set_grad(on: bool) -> None:
     torch = sys.modules.get("torch")
-    return contextlib.nullcontext() if torch is None else torch.set_grad_enabled(on)
+    if torch is not None and torch.is_grad_enabled() is not on:
+        torch.set_grad_enabled(on)
 
 
 def _linked(peer: Peer, graph: int, tensors: list[Any], leaves: list[Any]) -> Sequence[Any]:

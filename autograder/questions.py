@@ -14,13 +14,13 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from autograder.arrays import Unsendable, WireError
 from autograder.channel import Channel, Closed, Late
 from autograder.peer import Peer
-from autograder.remote import Remote
+from autograder.remote import Call, Remote
 from autograder.wire import Handle, Limits
 from byhand._failed import Origin
 
@@ -113,6 +113,7 @@ class JudgePeer(Peer):
         self.why: Callable[[], str] = lambda: ""  # how the sandbox says that the learner's processes ended
         self.hidden = False  # whether the test is in its hidden part: messages then say less
         self.gone: Gone | None = None
+        self.vanished = False  # gone because the process ended
         self.said: list[str] = []  # what errors of the learner's code said in this round
         self.answers = 0  # how many answers of the learner's code have arrived
         self.sources: dict[str, str] = {}  # label of a cell -> its text, for naming lines
@@ -120,9 +121,9 @@ class JudgePeer(Peer):
         self._shown: list[Any] = []
         self._raised: list[BaseException] = []
         self._naming = ""
-        self._call = ""
+        self._call: str | Call = ""
 
-    def question(self, op: str, target: int, arguments: Any, call: str, result: str = "") -> Any:
+    def question(self, op: str, target: int, arguments: Any, call: str | Call, result: str = "") -> Any:
         """Ask; errors of the learner's code are raised, and whatever else is wrong ends the conversation."""
         if self.gone is not None:
             raise self.gone
@@ -140,6 +141,7 @@ class JudgePeer(Peer):
         except Late:
             self.end(f"{call} took longer than {self.budget.call_seconds:g} seconds", late=True)
         except Closed:
+            self.vanished = True
             self.end(_ENDINGS.get(self.why(), "{} ended the Python process").format(call), late=True)
         except WireError as problem:
             self.end(f"{call} answered with something that is no answer: {problem}", late=True)
@@ -161,7 +163,7 @@ class JudgePeer(Peer):
         remote = self._remotes.get(handle.id)
         if remote is None:
             name = self.shown_name(handle.type_name)
-            remote = Remote(self, Handle(handle.id, name), self._naming or name)
+            remote = Remote(self, replace(handle, type_name=name), self._naming or name)
             self._remotes[handle.id] = remote
             if handle.id in self.dropped[0]:
                 self.dropped[0].remove(handle.id)
@@ -177,7 +179,7 @@ class JudgePeer(Peer):
         text = clean(text, HIDDEN_TEXT if self.hidden else MAX_TEXT)
         self.said.append(text)
         error = error_class(names)(text)
-        error.call = self._call
+        error.call = str(self._call)
         lines = self.sources.get(label, "").splitlines()
         if 0 < line <= len(lines):
             error.label, error.line = label, line

@@ -10,6 +10,7 @@ and no arithmetic, so an object cannot lie to a test. Order: Remote, how message
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from autograder.wire import Handle
@@ -23,9 +24,17 @@ MAX_ITEMS = 100_000  # that one iteration may give
 class Remote:
     """A learner's object. `name` is how a message calls it."""
 
-    __slots__ = ("__weakref__", "_remote_id", "_remote_name", "_remote_peer", "_remote_type")
+    __slots__ = (
+        "__weakref__",
+        "_remote_callable",
+        "_remote_id",
+        "_remote_name",
+        "_remote_peer",
+        "_remote_type",
+    )
     __array_ufunc__ = None
     _remote_peer: JudgePeer
+    _remote_callable: bool
     _remote_id: int
     _remote_name: str
     _remote_type: str
@@ -33,11 +42,12 @@ class Remote:
     def __init__(self, peer: JudgePeer, handle: Handle, name: str) -> None:
         object.__setattr__(self, "_remote_peer", peer)
         object.__setattr__(self, "_remote_id", handle.id)
+        object.__setattr__(self, "_remote_callable", handle.callable)
         object.__setattr__(self, "_remote_type", handle.type_name)
         object.__setattr__(self, "_remote_name", name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        call = f"{self._remote_name}({describe(args, kwargs, self._remote_peer.hidden)})"
+        call = Call(self._remote_name, args, kwargs, self._remote_peer.hidden)
         return _ask(self, "call", (args, kwargs), call, self._remote_name + "(…)")
 
     def __getattr__(self, name: str) -> Any:
@@ -125,15 +135,26 @@ def type_name(value: object) -> str | None:
     return value._remote_type if type(value) is Remote else None
 
 
-def _ask(remote: Remote, op: str, arguments: Any, call: str, result: str = "") -> Any:
+def _ask(remote: Remote, op: str, arguments: Any, call: str | Call, result: str = "") -> Any:
     return remote._remote_peer.question(op, remote._remote_id, arguments, call, result)
 
 
-def describe(args: Sequence[Any], kwargs: dict[str, Any], hidden: bool) -> str:
-    """Arguments by type and shape, never by value: small numbers only of visible calls."""
-    parts = [_described(value, hidden) for value in args]
-    parts += [f"{name}={_described(value, hidden)}" for name, value in kwargs.items()]
-    return ", ".join(parts if len(parts) < 9 else [*parts[:8], "…"])
+@dataclass(frozen=True)
+class Call:
+    """A call as a message shows it, put into words only when a message needs them.
+
+    Arguments by type and shape, never by value: small numbers only of visible calls.
+    """
+
+    name: str
+    args: Sequence[Any]
+    kwargs: dict[str, Any]
+    hidden: bool
+
+    def __str__(self) -> str:
+        parts = [_described(value, self.hidden) for value in self.args]
+        parts += [f"{name}={_described(value, self.hidden)}" for name, value in self.kwargs.items()]
+        return f"{self.name}({', '.join(parts if len(parts) < 9 else [*parts[:8], '…'])})"
 
 
 def _described(value: Any, hidden: bool) -> str:

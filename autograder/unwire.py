@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograder import arrays
-from autograder.arrays import WireError
+from autograder.arrays import U64, WireError
 from autograder.wire import INT_BYTES, NAME_LENGTH, TYPES, Handle, Limits
 
+U16, U32 = struct.Struct("<H"), struct.Struct("<I")
+_F64, _COMPLEX, _HANDLE = struct.Struct("<d"), struct.Struct("<dd"), struct.Struct("<QB")
 _SMALL = 2**61 - 1  # below it an int is its own hash, so keys cannot be made to collide
 
 
@@ -36,33 +38,47 @@ class Decoder:
     ) -> None:
         self.limits = limits or Limits()
         self.leaves: list[Any] = []
-        self._data, self._at = memoryview(data), 0
+        self._data, self._at, self._end = memoryview(data), 0, len(data)
         self._own, self._stand_in, self._shared = own, stand_in, shared
         self._borrowed, self._links = borrowed or (lambda _: None), links
-        self._items = self._depth = self._weak = 0
+        self._items, self._depth, self._weak = 1, 0, 0
 
     def decode(self) -> Any:
         """The one value that the bytes hold; anything malformed, or left over, is a WireError."""
-        if len(self._data) > self.limits.bytes:
-            raise WireError(f"a message of {len(self._data):,} bytes")
+        if self._end > self.limits.bytes:
+            raise WireError(f"a message of {self._end:,} bytes")
         value = self._value()
-        if self._at != len(self._data):
-            raise WireError(f"{len(self._data) - self._at} bytes after the value")
+        if self._at != self._end:
+            raise WireError(f"{self._end - self._at} bytes after the value")
         return value
 
     def take(self, size: int) -> memoryview:
         """The next `size` bytes. Checked before anything is made of them."""
-        if size < 0 or size > len(self._data) - self._at:
-            raise WireError(f"{size:,} bytes announced, {len(self._data) - self._at:,} left")
-        self._at += size
-        return self._data[self._at - size : self._at]
+        at, end = self._at, self._at + size
+        if size < 0 or end > self._end:
+            raise WireError(f"{size:,} bytes announced, {self._end - at:,} left")
+        self._at = end
+        return self._data[at:end]
 
-    def unpack(self, form: str) -> Any:
-        values = struct.unpack(form, self.take(struct.calcsize(form)))
-        return values[0] if len(values) == 1 else values
+    def rest(self) -> memoryview:
+        """What is left."""
+        return self.take(self._end - self._at)
+
+    def unpack_all(self, form: struct.Struct) -> tuple[Any, ...]:
+        """The next numbers."""
+        try:
+            values = form.unpack_from(self._data, self._at)
+        except struct.error:
+            raise WireError(f"{form.size} bytes announced, {self._end - self._at:,} left") from None
+        self._at += form.size
+        return values
+
+    def unpack(self, form: struct.Struct) -> Any:
+        """The next number."""
+        return self.unpack_all(form)[0]
 
     def text(self, limit: int | None = None) -> str:
-        size = self.unpack("<I")
+        size = self.unpack(U32)
         if limit is not None and size > limit * 4:
             raise WireError(f"a name of {size:,} bytes")
         try:
@@ -71,10 +87,7 @@ class Decoder:
             raise WireError("text that is not UTF-8") from error
 
     def _value(self) -> Any:
-        self._items += 1
-        if self._items > self.limits.items:
-            raise WireError(f"more than {self.limits.items:,} items")
-        tag = bytes(self.take(1))
+        tag = self.take(1)[0]
         read = _READERS.get(tag)
         if read is not None:
             return read(self)
@@ -86,15 +99,18 @@ class Decoder:
         return value
 
     def _sized(self) -> int:
-        count: int = self.unpack("<I")
-        if count > len(self._data) - self._at:
-            raise WireError(f"{count:,} items announced, {len(self._data) - self._at:,} bytes left")
+        count: int = self.unpack(U32)
+        if count > self._end - self._at:
+            raise WireError(f"{count:,} items announced, {self._end - self._at:,} bytes left")
         return count
 
     def many(self, count: int, into: list[Any] | None = None) -> list[Any]:
         self._depth += 1
         if self._depth > self.limits.depth:
             raise WireError(f"nested more than {self.limits.depth} deep")
+        self._items += count
+        if self._items > self.limits.items:
+            raise WireError(f"more than {self.limits.items:,} items")
         values = [] if into is None else into
         for _ in range(count):
             values.append(self._value())
@@ -102,7 +118,7 @@ class Decoder:
         return values
 
     def read_int(self) -> int:
-        size = self.unpack("<H")
+        size = self.unpack(U16)
         if size > INT_BYTES:
             raise WireError(f"an int of {size:,} bytes")
         return int.from_bytes(self.take(size), "little", signed=True)
@@ -157,23 +173,23 @@ class Decoder:
         return TYPES[name]
 
     def read_handle(self) -> Any:
-        number, flags = self.unpack("<QB")
+        number, flags = self.unpack_all(_HANDLE)
         name = self.text(NAME_LENGTH)
         if self._stand_in is None:
             raise WireError("an object where only data may be")
         return self._stand_in(Handle(number, name, bool(flags & 1), bool(flags & 2)))
 
     def read_own(self) -> Any:
-        number = self.unpack("<Q")
+        number = self.unpack(U64)
         if self._own is None:
             raise WireError("a handle where only data may be")
         return self._own(number)
 
     def read_shared(self) -> Any:
-        return _at(self._shared, self.unpack("<I"))
+        return _at(self._shared, self.unpack(U32))
 
     def read_link(self) -> Any:
-        return _at(self._links, self.unpack("<I"))
+        return _at(self._links, self.unpack(U32))
 
 
 def _at(values: Sequence[Any], index: int) -> Any:
@@ -182,28 +198,28 @@ def _at(values: Sequence[Any], index: int) -> Any:
     return values[index]
 
 
-_READERS: dict[bytes, Callable[[Decoder], Any]] = {
-    b"N": lambda _: None,
-    b"E": lambda _: ...,
-    b"T": lambda _: True,
-    b"F": lambda _: False,
-    b"i": Decoder.read_int,
-    b"f": lambda decoder: decoder.unpack("<d"),
-    b"c": lambda decoder: complex(*decoder.unpack("<dd")),
-    b"s": Decoder.text,
-    b"b": lambda decoder: bytes(decoder.take(decoder.unpack("<I"))),
-    b"l": Decoder.read_list,
-    b"t": lambda decoder: tuple(decoder.many(decoder._sized())),
-    b"d": Decoder.read_dict,
-    b"S": Decoder.read_set,
-    b"Z": Decoder.read_frozenset,
-    b":": Decoder.read_slice,
-    b"r": Decoder.read_range,
-    b"k": Decoder.read_type,
-    b"h": Decoder.read_handle,
-    b"H": Decoder.read_own,
-    b"R": Decoder.read_shared,
-    b"L": Decoder.read_link,
+_READERS: dict[int, Callable[[Decoder], Any]] = {
+    ord("N"): lambda _: None,
+    ord("E"): lambda _: ...,
+    ord("T"): lambda _: True,
+    ord("F"): lambda _: False,
+    ord("i"): Decoder.read_int,
+    ord("f"): lambda decoder: decoder.unpack(_F64),
+    ord("c"): lambda decoder: complex(*decoder.unpack_all(_COMPLEX)),
+    ord("s"): Decoder.text,
+    ord("b"): lambda decoder: bytes(decoder.take(decoder.unpack(U32))),
+    ord("l"): Decoder.read_list,
+    ord("t"): lambda decoder: tuple(decoder.many(decoder._sized())),
+    ord("d"): Decoder.read_dict,
+    ord("S"): Decoder.read_set,
+    ord("Z"): Decoder.read_frozenset,
+    ord(":"): Decoder.read_slice,
+    ord("r"): Decoder.read_range,
+    ord("k"): Decoder.read_type,
+    ord("h"): Decoder.read_handle,
+    ord("H"): Decoder.read_own,
+    ord("R"): Decoder.read_shared,
+    ord("L"): Decoder.read_link,
 }
 
 

@@ -21,6 +21,7 @@ __all__ = ["Encoder", "Handle", "Limits", "Unsendable", "WireError", "encode"]
 
 INT_BYTES = 1024  # 2,466 digits, below the 4,300 at which Python refuses to print
 NAME_LENGTH = 200
+_U16, _U32, _F64 = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<d")
 TYPES: dict[str, type] = {
     t.__name__: t for t in (bool, int, float, complex, str, bytes, list, tuple, dict, set)
 }
@@ -65,29 +66,28 @@ class Encoder:
         self._export, self._lend, self._link = export, lend, link
         self._shared = {} if shared is None else shared
         self._parts: list[bytes] = []
-        self._size = self._items = self._depth = 0
+        self._most = self.limits.bytes
+        self._size = self._depth = 0
+        self._items = 1
 
     def encode(self, value: Any) -> bytes:
         self._value(value)
         return b"".join(self._parts)
 
-    def put(self, *parts: bytes) -> None:
-        self._parts.extend(parts)
-        self._size += sum(map(len, parts))
-        if self._size > self.limits.bytes:
-            raise Unsendable(f"more than {self.limits.bytes:,} bytes")
+    def put(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > self._most:
+            raise Unsendable(f"more than {self._most:,} bytes")
 
     def _value(self, value: Any) -> None:
-        self._items += 1
-        if self._items > self.limits.items:
-            raise Unsendable(f"more than {self.limits.items:,} items")
         kind = type(value)
         if kind in _ATOMS:
             self.put(_ATOMS[kind](value))
         elif kind in _CONTAINERS:
             self._container(kind, value)
         elif kind is type and value in TYPES.values():
-            self.put(b"k", _text(value.__name__))
+            self.put(b"k" + _text(value.__name__))
         else:
             self._array_or_object(value)
 
@@ -99,7 +99,10 @@ class Encoder:
         if self._depth > self.limits.depth:
             raise Unsendable(f"nested more than {self.limits.depth} deep")
         items = _items(value)
-        self.put(tag, struct.pack("<I", len(value)) if size else b"")
+        self._items += len(items)
+        if self._items > self.limits.items:
+            raise Unsendable(f"more than {self.limits.items:,} items")
+        self.put(tag + _U32.pack(len(value)) if size else tag)
         for item in items:
             self._value(item)
         self._depth -= 1
@@ -108,7 +111,7 @@ class Encoder:
         """Write a reference if the other side has this very object; else lend it, if we do."""
         number = self._shared.get(id(value))
         if number is not None:
-            self.put(b"R", struct.pack("<I", number))
+            self.put(b"R" + _U32.pack(number))
             return True
         if self._lend:
             self._lend(value)
@@ -118,7 +121,7 @@ class Encoder:
         if arrays.is_array(value):
             if self._link and arrays.has_history(value) and id(value) not in self._shared:
                 # Not lent: the reader numbers only what it can change in place, and a link it cannot.
-                self.put(b"L", struct.pack("<I", self._link(value)))
+                self.put(b"L" + _U32.pack(self._link(value)))
                 return
             if self._known(value):
                 return
@@ -126,16 +129,17 @@ class Encoder:
                 self.leaves.append(value)
         data = arrays.encode(value)
         if data is not None:
-            self.put(*data)
+            self.put(data)
         elif self._export is None:
             raise Unsendable(f"a {type(value).__name__}")
         else:
             handle = self._export(value)
             if handle.yours:
-                self.put(b"H", struct.pack("<Q", handle.id))
+                self.put(b"H" + struct.pack("<Q", handle.id))
                 return
             flags = handle.callable | handle.module << 1
-            self.put(b"h", struct.pack("<QB", handle.id, flags), _text(handle.type_name[:NAME_LENGTH]))
+            head = struct.pack("<QB", handle.id, flags)
+            self.put(b"h" + head + _text(handle.type_name[:NAME_LENGTH]))
 
 
 def _items(value: Any) -> Sequence[Any]:
@@ -148,14 +152,14 @@ def _items(value: Any) -> Sequence[Any]:
 
 def _text(text: str) -> bytes:
     data = text.encode("utf-8", "surrogatepass")
-    return struct.pack("<I", len(data)) + data
+    return _U32.pack(len(data)) + data
 
 
 def _int(number: int) -> bytes:
     size = number.bit_length() // 8 + 1
     if size > INT_BYTES:
         raise Unsendable(f"an int of more than {INT_BYTES} bytes")
-    return b"i" + struct.pack("<H", size) + number.to_bytes(size, "little", signed=True)
+    return b"i" + _U16.pack(size) + number.to_bytes(size, "little", signed=True)
 
 
 _ATOMS: dict[type, Callable[[Any], bytes]] = {
@@ -163,10 +167,10 @@ _ATOMS: dict[type, Callable[[Any], bytes]] = {
     type(...): lambda _: b"E",
     bool: lambda value: b"T" if value else b"F",
     int: _int,
-    float: lambda value: b"f" + struct.pack("<d", value),
+    float: lambda value: b"f" + _F64.pack(value),
     complex: lambda value: b"c" + struct.pack("<dd", value.real, value.imag),
     str: lambda value: b"s" + _text(value),
-    bytes: lambda value: b"b" + struct.pack("<I", len(value)) + value,
+    bytes: lambda value: b"b" + _U32.pack(len(value)) + value,
 }
 _CONTAINERS: dict[type, tuple[bytes, bool]] = {
     list: (b"l", True),

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from autograder import bank, lesson
-from autograder.judge import Judged, visible_part
+from autograder.halves import visible_part
+from autograder.judge import Judged
 from autograder.lesson import Cell
 from autograder.verdict import Verdict
 from tests.pair import Limits, check_of, code, judged, solution
@@ -275,13 +276,15 @@ def test_the_learners_process_cannot_answer_before_it_is_asked() -> None:
         "frame(('ask', 1, 'get', 5, True, [], [], b'', wire.encode(('__class__',))))",
         "frame(('error', 2, {'names': ['ValueError']}, b''))",
         "frame(('error', 2, {}, b''))",
-        "frame({'ok': 1})",
+        "struct.pack('<I', 3) + b'=ab'",
+        "frame(('ask', 1, '\\xff' * 4, 1, True, [], [], b'', b'N'))",
     ],
 )
 def test_forged_messages_earn_nothing(forged: str) -> None:
     text = (
-        "import os, struct\nfrom autograder import wire\n"
-        "def frame(m):\n    data = wire.encode(m)\n    return struct.pack('<I', len(data)) + data\n"
+        "import os, struct\nfrom autograder import envelope, wire\n"
+        "def frame(m):\n    data = envelope.pack(m, wire.Limits())\n"
+        "    return struct.pack('<I', len(data)) + data\n"
         f"def f(x):\n    for fd in range(3, 20):\n"
         f"        try: os.write(fd, {forged})\n        except OSError: pass\n    return 0"
     )
