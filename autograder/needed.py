@@ -2,6 +2,7 @@
 
 A lesson's own code cell is needed if a solution, a test, a cell of the learner's own or another needed
 cell uses a name that it defines at top level. Read from the text alone; nothing is run.
+Order: what a submission needs, what one answer touches, names in a cell.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ast
 import symtable
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from autograder.lesson import Cell
 
@@ -29,6 +31,43 @@ def needed(cells: Sequence[Cell], always: Collection[int] = ()) -> list[int]:
             places.append(place)
             wanted |= _used(cells[place].source, tests=cells[place].kind == "test")
     return places[::-1]
+
+
+def touched(cells: Sequence[Cell], exercise: str) -> list[int]:
+    """Places, in order, of the cells that can show what the answer to one exercise does.
+
+    The tests that use it, also by way of other cells, and all that these tests use. Every needed cell,
+    if the answer does more at top level than define names: what that changes cannot be read.
+    """
+    everything = needed(cells)
+    trees = {place: _parsed(cells[place]) for place in everything}
+    answer = next(p for p in everything if cells[p].kind == "solution" and cells[p].grade_id == exercise)
+    if not all(trees.values()) or not _only_defines(trees[answer]):
+        return everything
+    modules = {name for tree in trees.values() if tree for name in _imported(tree)}
+    changed: set[str] = set()
+    tests: set[int] = set()
+    for place in (p for p in everything if p >= answer):
+        test, tree = cells[place].kind == "test", trees[place]
+        assert tree is not None
+        if place == answer or _used(cells[place].source, test) & changed:
+            tests |= {place} if test else set()
+            changed |= set() if test else _defined(tree, modules)
+    others = {p for p in everything if cells[p].kind == "test"} - tests
+    shown = [replace(cells[p], kind="code" if cells[p].kind == "solution" else cells[p].kind)
+             for p in everything if p not in others]  # fmt: skip
+    places = [p for p in everything if p not in others]
+    return [places[at] for at in needed(shown, {places.index(answer)})]
+
+
+def _only_defines(tree: ast.Module | None) -> bool:
+    """Whether a cell only imports, and binds names to functions, classes and values."""
+    simple = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    return tree is not None and all(
+        isinstance(statement, simple)
+        or (isinstance(statement, ast.Assign) and all(isinstance(t, ast.Name) for t in statement.targets))
+        for statement in tree.body
+    )
 
 
 def _parsed(cell: Cell) -> ast.Module | None:
