@@ -27,8 +27,9 @@ NO_TAG = -100  # of padding: torch's losses leave it out
 
 # Each can be a person or a place.
 BOTH = [
-    "paris", "sydney", "florence", "austin", "jordan", "madison", "chelsea", "charlotte", "victoria", "georgia",
-    "virginia", "adelaide", "vienna", "savannah", "brooklyn", "kingston", "lincoln", "houston", "jackson", "dakota",
+    "paris", "sydney", "florence", "austin", "jordan", "madison", "chelsea",
+    "charlotte", "victoria", "georgia", "virginia", "adelaide", "vienna", "savannah",
+    "brooklyn", "kingston", "lincoln", "houston", "jackson", "dakota",
 ]  # fmt: skip
 PEOPLE = ["anna", "omar", "wei", "maria", "john", "fatima", "ivan", "yuki", "elena", "kofi"]
 PLACES = ["rome", "boston", "berlin", "tokyo", "cairo", "lima", "delhi", "oslo", "madrid", "shanghai"]
