@@ -1,6 +1,6 @@
 """Make .venv: the packages of requirements.lock and this course itself. bootstrap.py decides when.
 
-    environment -> PyTorch -> the other packages -> this course
+    environment -> PyTorch -> the other packages -> this course -> texts
 
 Steps are kept apart: what one run installed the next run finds, so an interrupted set-up goes on.
 Order of this file: set_up, the environment, PyTorch, running pip, what can go wrong with it.
@@ -49,7 +49,17 @@ def set_up(root: Path) -> None:
         steps.pip(f"PyTorch {locked_torch(lock)}", "-c", str(lock), "torch")
     steps.pip("Jupyter, nbgrader and the rest", "-r", str(lock))
     steps.pip("This course", "--no-deps", "--no-build-isolation", "-e", str(root))
+    fetch_texts(steps)
     print(f"Ready after {clock(time.monotonic() - began)}.", flush=True)
+
+
+def fetch_texts(steps: Steps) -> None:
+    """Fetch the texts of later lessons. The course works without them, so no failure ends the set-up."""
+    try:
+        steps.run("Texts of lessons 06 to 08", "-m", "byhand.cli", "data", "--quiet")
+    except SetUpError:
+        print("  They are not all there; .venv/setup.log says why. Lessons 01 to 05 need none.")
+        print("  Next: when you are online, make data (or byhand data).", flush=True)
 
 
 def check_space(root: Path) -> None:

@@ -60,6 +60,8 @@ def write(path: Path, content: bytes) -> None:
 
 def key(wanted: Collection, share_alike: bool) -> str:
     """What a collection is made from: its sources, how it is split, and the recipe."""
+    if wanted.kind == "weights":
+        return _digest([file.sha256 for source in wanted.made_of(share_alike) for file in source.files])
     files = [raw_file(source).name for source in ingredients(wanted, share_alike)]
     return _digest(files, wanted.parts, wanted.labels, wanted.apart_from, *map(_code, RECIPE))
 

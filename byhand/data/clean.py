@@ -112,6 +112,7 @@ def good(pair: Pair) -> bool:
         len(WORD.findall(english)) >= 2
         and len(HAN.findall(chinese)) >= 2
         and not HAN.search(english)
+        and 4 * len(HAN.findall(chinese)) >= len(WORD.findall(english))  # else it is not all translated
         and len(pair.english) <= LONGEST
         and consistent(pair)
     )

@@ -155,6 +155,26 @@ def diagnostics(archive: Archive, source: Source) -> Iterator[Row]:
                 yield texts[key], chinese
 
 
+PARAGRAPH = re.compile(r'<(p|h[1-6]) id="(\w+)"[^>]*>(.*?)</\1>', re.DOTALL)
+
+
+def help_pages(archive: Archive, source: Source) -> Iterator[Row]:
+    """Pages of two languages whose paragraphs have the same ids."""
+    chinese, english = source.options["chinese"], source.options["english"]
+    for name in matching(archive, source):
+        twin = name.replace(chinese, english)
+        if twin in archive:
+            texts = _paragraphs(archive[twin])
+            for key, text in _paragraphs(archive[name]).items():
+                if key in texts:
+                    yield texts[key], text
+
+
+def _paragraphs(page: bytes) -> dict[str, str]:
+    text = re.sub(r"\s+", " ", page.decode("utf-8"))
+    return {key: inside for _, key, inside in PARAGRAPH.findall(text)}
+
+
 # ---- labelled texts
 
 
@@ -171,7 +191,7 @@ def rated(archive: Archive, source: Source) -> Iterator[Row]:
 def questions(archive: Archive, source: Source) -> Iterator[Row]:
     """Lines "CLASS:detail question"; the class is the label."""
     for name in matching(archive, source):
-        for line in archive[name].decode("latin-1").splitlines():
+        for line in archive[name].decode("utf-8", "replace").splitlines():
             label, _, question = line.partition(" ")
             if question:
                 yield question, source.options[label.partition(":")[0]]
@@ -179,5 +199,6 @@ def questions(archive: Archive, source: Source) -> Iterator[Row]:
 
 Reader = Callable[[Archive, Source], Iterator[Row]]
 READERS: dict[str, Reader] = {
-    reader.__name__: reader for reader in (json_trees, jed, po, hsk, diagnostics, rated, questions)
+    reader.__name__: reader
+    for reader in (json_trees, jed, po, hsk, diagnostics, help_pages, rated, questions)
 }
