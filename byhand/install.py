@@ -39,10 +39,7 @@ def set_up(root: Path) -> None:
         steps.run("Looking at what is in .venv already", "-c", DROP_INCOMPLETE)
     own_torch = torch_of(str(python_of(root)), accepted)
     if own_torch:
-        print(
-            f"  PyTorch {own_torch} is there already and is left as it is.",
-            flush=True,
-        )
+        print(f"  PyTorch {own_torch} is there already and is left as it is.", flush=True)
         if own_torch.split("+")[0] != locked_torch(lock):
             lock = without_torch(lock, root)
     else:
