@@ -23,8 +23,9 @@ from typing import Any
 
 from nbgrader import utils
 from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
-from traitlets import Bool
+from traitlets import Bool, List
 
 from autograder import cli
 from autograder import course as courses
@@ -34,6 +35,8 @@ from autograder.lesson import LessonError
 
 NAMES_ONLY = "This check did not pass. Run it in your own notebook: it shows what it compares."
 CHUNK = 24  # pages that a process makes before it says so
+SHOWN = 20  # failures named at the end
+MADE = ("new", "same")  # what is said of a page that was made; anything else says why not
 MODE = 0o644  # as nbgrader leaves them
 
 
@@ -41,9 +44,10 @@ class HideTests(NbGraderPreprocessor):  # type: ignore[misc]
     """Reduces each test cell to its visible part and the check's message."""
 
     names_only = Bool(False, help="say only that a check failed, not how").tag(config=True)
+    display_data_priority: Any = List(help="unused: nbconvert sets it for every step").tag(config=True)
 
     def preprocess(self, notebook: Any, resources: Any) -> tuple[Any, Any]:
-        clear = ClearHiddenTests(parent=self.parent)
+        clear = ClearHiddenTests()
         for node in notebook.cells:
             if not utils.is_grade(node) or utils.is_solution(node):
                 continue
@@ -88,7 +92,7 @@ def make(course: Course, name: str, options: argparse.Namespace) -> int:
         for student, said in made(course, name, students, max(1, options.jobs)):
             bar.update()
             new += said == "new"
-            if said not in ("new", "same"):
+            if said not in MADE:
                 failed[student] = said
     seconds = time.monotonic() - started
     if options.json:
@@ -98,8 +102,10 @@ def make(course: Course, name: str, options: argparse.Namespace) -> int:
         print(
             f"{name}: {len(students) - len(failed)} pages in {seconds:.1f} s, {new} of them new or changed."
         )
-        for student, why in failed.items():
+        for student, why in list(failed.items())[:SHOWN]:
             print(f"  {student!r}: no page: {why}", file=sys.stderr)
+        if len(failed) > SHOWN:
+            print(f"  and {len(failed) - SHOWN} more", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -167,8 +173,12 @@ class Pages:
         """Write the pages of these students. Marks of others are forgotten, so memory does not grow."""
         from autograder.marks import read
 
-        for step in self._marks:
-            step.known = read(self._url, self.name, self.name, students)
+        try:
+            for step in self._marks:
+                step.known = read(self._url, self.name, self.name, students)
+        except SQLAlchemyError as error:  # the gradebook is locked, or gone
+            why = f"the gradebook cannot be read: {str(error).splitlines()[0]}"
+            return [(student, why) for student in students]
         return [(student, self._made(student)) for student in students]
 
     def _made(self, student: str) -> str:
