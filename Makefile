@@ -7,7 +7,7 @@ LESSON ?= 01_scoring
 NOTEBOOK := lessons/$(LESSON)/$(LESSON).ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo class test test-all bench lessons readme lock clean ready
+.PHONY: help lab demo class test test-all bench lessons readme lock clean ready data
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 18
@@ -37,6 +37,9 @@ test: ready  ## check: style, types, lessons up to date, then every test but the
 
 test-all: test  ## the same, then the slow tests
 	@$(PY) -m pytest -m slow
+
+data: ready  ## fetch the texts of lessons 06 to 08 (set-up did, if it was online)
+	@$(PY) -m byhand.cli data
 
 bench: ready  ## compare with stock nbgrader on one class, as ratios (LESSON=01_scoring)
 	@$(PY) -m autograder.cli bench $(LESSON)

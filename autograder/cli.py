@@ -23,6 +23,7 @@ VERBS = {
     "demo": "autograder.demo",
     "environment": "autograder.course",
     "grade": "autograder.grade",
+    "feedback": "autograder.feedback",
     "replay": "autograder.replay",
     "bench": "autograder.bench",
 }

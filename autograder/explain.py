@@ -13,6 +13,7 @@ from autograder.verdict import Fault, Status
 from byhand import check
 
 _OURS = (Unsendable, SyntaxError, ImportError, MemoryError, RecursionError, OSError)
+_TOO_MUCH = (MemoryError, RecursionError)
 
 
 def explained(cell: Cell, peer: JudgePeer, error: BaseException) -> tuple[Status, Fault, str]:
@@ -34,6 +35,9 @@ def explained(cell: Cell, peer: JudgePeer, error: BaseException) -> tuple[Status
             "learner",
             peer.scrubbed(lines[0]) if lines else f"a check of {cell.exercise} fails.",
         )
+    if isinstance(error, _TOO_MUCH) and peer.answers:
+        said = f"{cell.exercise} could not be checked: what came back is too large or too deep to look at"
+        return "unchecked", "learner", f"{said} ({type(error).__name__})."
     if not isinstance(error, Exception) or isinstance(error, _OURS) or not peer.answers:
         return (
             "unchecked",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -13,6 +14,15 @@ from autograder.remote import Remote, type_name
 from byhand import check
 from byhand._cost import Used
 
+# What lessons import at their top: a test cell has its own, whatever the learner's are.
+_LENT = {
+    "blocks": "byhand.blocks",
+    "check": "byhand.check",
+    "math": "math",
+    "np": "numpy",
+    "torch": "torch",
+}
+
 
 class Outside(Protocol):
     """What the judge asks of whoever holds the sandbox."""
@@ -22,7 +32,7 @@ class Outside(Protocol):
 
 
 class Names(dict[str, Any]):
-    """The globals of a test cell: what it binds itself, builtins, then the learner's globals.
+    """The globals of a test cell: its own, builtins, lent modules, then the learner's globals.
 
     A callable of the learner's is asked for once: a test means the same function wherever it names it.
     """
@@ -35,6 +45,9 @@ class Names(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         if name in self._callables:
             return self._callables[name]
+        if name in _LENT:
+            self[name] = importlib.import_module(_LENT[name])
+            return self[name]
         if name.startswith("__"):
             raise NameError(f"name {name!r} is not defined")
         value = self._peer.question("name", 0, (name,), name, name)

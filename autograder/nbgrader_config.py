@@ -42,10 +42,9 @@ def configure(c: Any, root: Path) -> None:
 
 def grade(c: Any) -> None:
     """How submissions become points and feedback: the same from commands and from web pages."""
-    from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
     from nbgrader import preprocessors as nbgraders
 
-    from autograder import autograde, feedback
+    from autograder import autograde, feedback, marks, page
 
     c.Autograde.exporter_class = autograde.Submission
     c.Autograde.autograde_preprocessors = [
@@ -53,5 +52,15 @@ def grade(c: Any) -> None:
         nbgraders.AssignLatePenalties,
         nbgraders.CheckCellMetadata,
     ]
-    c.GenerateFeedback.preprocessors = [feedback.HideTests, nbgraders.GetGrades, CSSHTMLHeaderPreprocessor]
+    c.GenerateFeedback.exporter_class = page.FeedbackPage
+    c.GenerateFeedback.preprocessors = [feedback.HideTests, marks.PutMarks, page.Style]
+    show(c)
+
+
+def show(c: Any) -> None:
+    """How notebooks look in feedback and in the formgrader: nothing is fetched, nothing of learners acts."""
+    from autograder.page import template_folders
+
     c.HTMLExporter.sanitize_html = True  # a submission's HTML and scripts are a stranger's
+    c.HTMLExporter.filters = {"markdown2html": "autograder.formulas.markdown2html"}
+    c.HTMLExporter.extra_template_basedirs = template_folders()

@@ -2,6 +2,7 @@
 
 A lesson's own code cell is needed if a solution, a test, a cell of the learner's own or another needed
 cell uses a name that it defines at top level. Read from the text alone; nothing is run.
+Order: what a submission needs, what one answer touches, names in a cell.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import ast
 import symtable
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from autograder.lesson import Cell
@@ -19,11 +20,19 @@ _PROSE = ("markdown", "written")
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the text of a cell says. called: names whose methods it calls, which may change them."""
+    """What the text of a cell says. called: names whose methods it calls, which may change them.
+
+    only_defines: it only imports, and binds names to functions, classes and values.
+    """
 
     imported: frozenset[str]
     bound: frozenset[str]
     called: frozenset[str]
+    only_defines: bool
+
+    def defined(self, modules: set[str]) -> frozenset[str]:
+        """Names that the cell binds at top level, and objects that it may change."""
+        return self.imported | self.bound | (self.called - modules)
 
 
 def needed(cells: Sequence[Cell], always: Collection[int] = ()) -> list[int]:
@@ -36,11 +45,36 @@ def needed(cells: Sequence[Cell], always: Collection[int] = ()) -> list[int]:
     places: list[int] = []
     for place, fact in reversed(facts.items()):
         assert fact is not None
-        defined = fact.imported | fact.bound | (fact.called - modules)
-        if cells[place].kind != "code" or place in always or defined & wanted:
+        if cells[place].kind != "code" or place in always or fact.defined(modules) & wanted:
             places.append(place)
             wanted |= used(cells[place].source, tests=cells[place].kind == "test")
     return places[::-1]
+
+
+def touched(cells: Sequence[Cell], exercise: str) -> list[int]:
+    """Places, in order, of the cells that can show what the answer to one exercise does.
+
+    The tests that use it, also by way of other cells, and all that these tests use. Every needed cell,
+    if the answer does more at top level than define names: what that changes cannot be read.
+    """
+    everything = needed(cells)
+    facts = {place: fact for place in everything if (fact := _facts(cells[place].source)) is not None}
+    answer = next(p for p in everything if cells[p].kind == "solution" and cells[p].grade_id == exercise)
+    if len(facts) < len(everything) or not facts[answer].only_defines:
+        return everything
+    modules = {name for fact in facts.values() for name in fact.imported}
+    changed: set[str] = set()
+    tests: set[int] = set()
+    for place in (p for p in everything if p >= answer):
+        test = cells[place].kind == "test"
+        if place == answer or used(cells[place].source, test) & changed:
+            tests |= {place} if test else set()
+            changed |= set() if test else facts[place].defined(modules)
+    others = {p for p in everything if cells[p].kind == "test"} - tests
+    shown = [replace(cells[p], kind="code" if cells[p].kind == "solution" else cells[p].kind)
+             for p in everything if p not in others]  # fmt: skip
+    places = [p for p in everything if p not in others]
+    return [places[at] for at in needed(shown, {places.index(answer)})]
 
 
 @lru_cache(maxsize=4096)  # most cells of a class are the lesson's own
@@ -61,7 +95,14 @@ def _facts(source: str) -> _Facts | None:
         for node in ast.walk(statement):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 called |= _names(node.func, ast.Load)
-    return _Facts(frozenset(_imported(tree)), frozenset(bound), frozenset(called))
+    only_defines = all(map(_defines, tree.body))
+    return _Facts(frozenset(_imported(tree)), frozenset(bound), frozenset(called), only_defines)
+
+
+def _defines(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Assign):
+        return all(isinstance(target, ast.Name) for target in statement.targets)
+    return isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))
 
 
 @lru_cache(maxsize=4096)

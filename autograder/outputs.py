@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 MIMES = ("text/plain", "text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png", "image/jpeg")
 MAX_OUTPUTS = 250
 MAX_NAME = 200
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,16}\b")
 
 
 def rebuilt(told: Any, most: int) -> tuple[dict[str, Any], ...]:
@@ -70,7 +72,13 @@ def _text(value: Any) -> str:
     """Text that survives JSON and UTF-8 files: lone surrogates and NUL are replaced."""
     if type(value) is not str:
         return ""
-    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    text = value.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return steady(text)
+
+
+def steady(text: str) -> str:
+    """Text without the addresses of objects, which differ each time it is run."""
+    return _ADDRESS.sub("at 0x…", text)
 
 
 def _weight(value: Any) -> int:

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from autograder.arrays import Unsendable, WireError
 from autograder.channel import Channel, Closed, Late
+from autograder.outputs import steady
 from autograder.peer import Peer
 from autograder.remote import Call, Remote
 from autograder.wire import Handle, Limits
@@ -90,7 +91,7 @@ def error_class(names: Sequence[str]) -> type[RemoteError]:
 
 def clean(text: str, most: int) -> str:
     """Text of a stranger for a message: no control characters, no lone surrogates, no more than `most`."""
-    text = _CONTROL.sub(" ", text[: 4 * most])
+    text = steady(_CONTROL.sub(" ", text[: 4 * most]))
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from autograder import bank
 from autograder.lesson import SOLUTIONS, Cell, Lesson, LessonError, names, read
-from autograder.needed import needed
+from autograder.needed import needed, touched
 from autograder.verdict import Report, Verdict
 from byhand import check
 
@@ -52,14 +52,18 @@ class _TrialHost(check.Host):
         return self._texts.get(name, "")
 
 
-def run(lesson: str, cells: Sequence[Cell], seed: int) -> Report:
-    """Verdicts of all test cells, run in this process after the other cells. Call it in a child."""
+def run(lesson: str, cells: Sequence[Cell], seed: int, exercise: str = "") -> Report:
+    """Verdicts of the test cells, run in this process after the other cells. Call it in a child.
+
+    exercise: only the tests that can tell how it is answered; "" for all tests.
+    """
     texts = {cell.grade_id: cell.source for cell in cells if cell.kind == "solution"}
     check.host = _TrialHost(texts, seed)
     space: dict[str, Any] = {"__name__": "__main__"}
     broken: dict[str, str] = {}
     verdicts: list[Verdict] = []
-    for cell in (cells[place] for place in needed(cells)):
+    places = touched(cells, exercise) if exercise else needed(cells)
+    for cell in (cells[place] for place in places):
         message = _execute(cell, space)
         if cell.kind == "test":
             message = message and "\n".join(filter(None, (message, broken.get(cell.exercise))))
@@ -163,7 +167,7 @@ def _try(work: tuple[Lesson, bank.Answer, int], files: Sequence[Path] = ()) -> T
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             for file in files:  # the weights that the lesson's author hands in
                 shutil.copy(file, folder)
-            report = run(lesson.name, with_answer(lesson, answer), seed)
+            report = run(lesson.name, with_answer(lesson, answer), seed, answer.exercise)
     finally:
         signal.alarm(0)
     return Trial(answer, report, judge_answer(lesson, answer, report))

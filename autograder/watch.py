@@ -1,6 +1,6 @@
 """`autograder grade LESSON --watch`: collect, grade, and return feedback within seconds, until stopped.
 
-    exchange inbound --collect--> submitted/ --Grading--> gradebook --nbgrader--> feedback, exchange
+    exchange inbound --collect--> submitted/ --Grading--> gradebook --Pages--> feedback --> exchange
 
 What was handed in while nobody watched is taken in first. Stopping it at any moment loses nothing.
 Order of this file: the loop, one round, feedback.
@@ -20,6 +20,7 @@ from autograder import grade
 from autograder.collect import Inbound, take_in
 from autograder.course import Course, result_of
 from autograder.dispatch import Dispatcher
+from autograder.feedback import MADE, Pages
 from autograder.grading import Grading, Outcome, Plan, students_of
 from autograder.job import Settings
 from autograder.lesson import SOLUTIONS, LessonError
@@ -67,6 +68,7 @@ class Watcher:
         self, grading: Grading, dispatcher: Dispatcher[Plan], api: NbGraderAPI, say: Say = _print
     ) -> None:
         self.grading, self._dispatcher, self._api, self._say = grading, dispatcher, api, say
+        self._pages = Pages(grading.course, grading.lesson.name)
         self.inbound = Inbound(grading.course, grading.lesson.name)
         grading.report = self._heard
         self._heard_of: list[Outcome] = []
@@ -118,11 +120,12 @@ class Watcher:
             self._say(f"{outcome.student}: {points}{self._feedback(outcome.student)}")
 
     def _feedback(self, student: str) -> str:
-        """nbgrader's own two steps; what goes wrong there does not stop the watch."""
-        name = self.grading.lesson.name
+        """The page, then nbgrader's own release; what goes wrong there does not stop the watch."""
+        [(_, said)] = self._pages.make([student])
+        if said not in MADE:
+            return f"; feedback was not returned: {said}"
         try:
-            result_of("generate_feedback", self._api.generate_feedback(name, student, force=True))
-            result_of("release_feedback", self._api.release_feedback(name, student))
+            result_of("release_feedback", self._api.release_feedback(self.grading.lesson.name, student))
         except LessonError as error:
             return f"; feedback was not returned: {error}"
         return "; feedback returned"

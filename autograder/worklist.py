@@ -29,7 +29,8 @@ PACKAGE = Path(__file__).resolve().parent
 # Modules that bring work to the grader and results away, and so cannot change a verdict.
 _IN = ("cli", "collect", "course", "dispatch", "grade", "grading", "nbgrader_config", "watch", "worklist")
 _OUT = ("autograded", "bank", "feedback", "gradebook", "lock", "logs", "replay", "trial")
-AROUND = frozenset((*_IN, *_OUT))
+_SHOWN = ("formulas", "marks", "page")
+AROUND = frozenset((*_IN, *_OUT, *_SHOWN))
 
 
 class BusyError(Exception):
@@ -41,7 +42,7 @@ def grader_version() -> str:
     """A hash of all code that takes part in a verdict."""
     total = hashlib.sha256()
     for package in (PACKAGE, PACKAGE.parent / "byhand"):
-        for path in sorted(package.glob("*.py")):
+        for path in sorted(package.rglob("*.py")):
             if package != PACKAGE or path.stem not in AROUND:
                 total.update(path.name.encode() + b"\0" + path.read_bytes())
     return total.hexdigest()[:16]

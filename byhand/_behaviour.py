@@ -13,6 +13,9 @@ from typing import Any
 from byhand import _numbers, _show
 from byhand._failed import Origin
 
+_NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_WHOLE = rf"(?<![\d.]){_NUMBER}(?!\.?\d)"
+
 
 def not_written(exercise: str, needs: Sequence[str], origin: Origin) -> str:
     """'' or what to do: the exercise, or one it calls, is still a stub or was never run."""
@@ -49,10 +52,11 @@ def wrong_error(call: str, origin: Origin, error: type[Exception], mentions: Seq
 
 
 def _mentioned(word: str, text: str) -> bool:
-    """Words in any case; a number only as a whole: 3 is not in "13", "-3" or "3.5"."""
-    if re.fullmatch(r"-?\d[\d.]*", word):
-        return re.search(rf"(?<![\d.-]){re.escape(word)}(?!\.?\d)", text) is not None
-    return word.lower() in text.lower()
+    """Words in any case; a number by its value, in any format: 3 is in "3.0", not in "13", "-3" or "3.5"."""
+    if not re.fullmatch(_NUMBER, word):
+        return word.lower() in text.lower()
+    texts = (text, re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text))  # 65,536 is one number; (3,128) are two
+    return any(float(found) == float(word) for each in texts for found in re.findall(_WHOLE, each))
 
 
 def argument_names(call: str, count: int) -> list[str]:

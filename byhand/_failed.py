@@ -1,6 +1,6 @@
 """The error a failed check raises, and what is known about an error of the learner's own code.
 
-Order: CheckFailed, then Origin (where an error came from), then how text is kept short.
+Order: CheckFailed, then Origin (where an error came from), then how text is kept short and narrow.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import textwrap
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 MESSAGE_LIMIT = 2000
+WIDTH = 90
 
 
 class CheckFailed(AssertionError):  # noqa: N818 - a verdict on an answer, not an error of this program
@@ -26,7 +28,7 @@ class CheckFailed(AssertionError):  # noqa: N818 - a verdict on an answer, not a
         lines = str(self).splitlines()
         if self.__cause__ is not None and (place := origin_of(self.__cause__).place):
             lines.append(f"  It happened in {place}")
-        return lines
+        return [part for line in lines for part in wrapped(line)]
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,16 @@ def _text(error: BaseException) -> str:
         return str(error)
     except Exception:
         return ""
+
+
+def wrapped(line: str) -> list[str]:
+    """A line as lines of at most 90 characters, broken at spaces, the later ones indented further.
+
+    JupyterLab breaks longer ones anywhere, inside words too.
+    """
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    options = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.wrap(line, WIDTH, subsequent_indent=indent, **options) or [""]  # type: ignore[arg-type]
 
 
 def clip(text: str, limit: int) -> str:

@@ -27,7 +27,7 @@ def type_name(value: object) -> str:
 def with_article(name: str) -> str:
     if name == "NoneType":
         return "None"
-    return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
+    return f"{'an' if name[:1] in 'aeiouAEIO' else 'a'} {name}"
 
 
 def names_in_words(names: Sequence[str], last: str = "or") -> str:

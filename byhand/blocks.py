@@ -25,15 +25,29 @@ if TYPE_CHECKING:
         split_heads,
         window_mask,
     )
+    from byhand._encoder import (
+        EncoderBlock,
+        FeedForward,
+        TextClassifier,
+        TokenTagger,
+        TransformerEncoder,
+        mean_pool,
+    )
     from byhand._positions import alibi_bias, apply_rope, sinusoidal_encoding
 
 __all__ = [
+    "EncoderBlock",
+    "FeedForward",
     "MultiHeadAttention",
+    "TextClassifier",
+    "TokenTagger",
+    "TransformerEncoder",
     "alibi_bias",
     "apply_rope",
     "attention",
     "causal_mask",
     "masked_softmax",
+    "mean_pool",
     "merge_heads",
     "padding_mask",
     "sinusoidal_encoding",
@@ -41,8 +55,8 @@ __all__ = [
     "split_heads",
     "window_mask",
 ]
-_HOME = dict.fromkeys(
-    [
+_HOMES = {
+    "byhand._attention": (
         "MultiHeadAttention",
         "attention",
         "causal_mask",
@@ -50,9 +64,18 @@ _HOME = dict.fromkeys(
         "padding_mask",
         "split_heads",
         "window_mask",
-    ],
-    "byhand._attention",
-) | dict.fromkeys(["alibi_bias", "apply_rope", "sinusoidal_encoding"], "byhand._positions")
+    ),
+    "byhand._positions": ("alibi_bias", "apply_rope", "sinusoidal_encoding"),
+    "byhand._encoder": (
+        "EncoderBlock",
+        "FeedForward",
+        "TextClassifier",
+        "TokenTagger",
+        "TransformerEncoder",
+        "mean_pool",
+    ),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -21,25 +21,11 @@ import numpy as np
 from byhand import _behaviour, _compare, _cost, _gradient, _numbers, _show, _source
 from byhand._failed import CheckFailed, Origin, clip, origin_of
 from byhand._host import Host
+from byhand._repeated import agrees, normal, randn, refuses
 
-__all__ = [
-    "CheckFailed",
-    "Host",
-    "Origin",
-    "backward",
-    "cost",
-    "exercise",
-    "generator",
-    "gradient",
-    "host",
-    "kept",
-    "raises",
-    "rng",
-    "shape",
-    "source",
-    "true",
-    "values",
-]
+__all__ = ["CheckFailed", "Host", "Origin", "agrees", "backward", "cost", "exercise", "generator", "gradient"]
+__all__ += ["host", "kept", "normal", "raises", "randn", "refuses", "rng", "shape", "source", "true"]
+__all__ += ["values"]
 
 host = Host()
 

@@ -2,6 +2,7 @@
 
     byhand lab                 open JupyterLab on the lesson where you left off
     byhand progress            which exercises pass
+    byhand data                fetch the texts of lessons 06 to 08, once
     byhand doctor              what works on this machine
 
 Exit status: 0 done, 1 something needed does not work, 2 the command could not do its work.
@@ -16,7 +17,12 @@ import sys
 from collections.abc import Sequence
 
 # Verb -> the module that offers it. Only the module of the verb that was typed is imported.
-VERBS = {"lab": "byhand.lab", "progress": "byhand.progress", "doctor": "byhand.doctor"}
+VERBS = {
+    "lab": "byhand.lab",
+    "progress": "byhand.progress",
+    "data": "byhand.data.command",
+    "doctor": "byhand.doctor",
+}
 
 
 class UserError(Exception):

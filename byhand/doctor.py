@@ -111,7 +111,22 @@ def writable() -> Iterator[Line]:
 
 
 def data() -> Iterator[Line]:
-    yield Line("ok", "data: lessons 01 to 05 need none")
+    from byhand.data import is_there
+    from byhand.data.sources import collection, collections
+
+    wanted = [collection(name) for name in collections() if collection(name).default]
+    missing = [one for one in wanted if not is_there(one.name)]
+    if not missing:
+        yield Line(
+            "ok", f"data: {', '.join(one.name for one in wanted)} are there; lessons 01 to 05 need none"
+        )
+        return
+    lessons = ", ".join(sorted({one.lessons for one in missing}))
+    names = ", ".join(one.name for one in missing)
+    yield Line(
+        "--",
+        f"data: {names} not here: lesson {lessons} needs it, lessons 01 to 05 need none; run `byhand data`.",
+    )
 
 
 def machine() -> Iterator[Line]:

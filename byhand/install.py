@@ -1,6 +1,6 @@
 """Make .venv: the packages of requirements.lock and this course itself. bootstrap.py decides when.
 
-    environment -> PyTorch -> the other packages -> this course
+    environment -> PyTorch -> the other packages -> this course -> texts
 
 Steps are kept apart: what one run installed the next run finds, so an interrupted set-up goes on.
 Order of this file: set_up, the environment, PyTorch, running pip, what can go wrong with it.
@@ -39,17 +39,24 @@ def set_up(root: Path) -> None:
         steps.run("Looking at what is in .venv already", "-c", DROP_INCOMPLETE)
     own_torch = torch_of(str(python_of(root)), accepted)
     if own_torch:
-        print(
-            f"  PyTorch {own_torch} is there already and is left as it is.",
-            flush=True,
-        )
+        print(f"  PyTorch {own_torch} is there already and is left as it is.", flush=True)
         if own_torch.split("+")[0] != locked_torch(lock):
             lock = without_torch(lock, root)
     else:
         steps.pip(f"PyTorch {locked_torch(lock)}", "-c", str(lock), "torch")
     steps.pip("Jupyter, nbgrader and the rest", "-r", str(lock))
     steps.pip("This course", "--no-deps", "--no-build-isolation", "-e", str(root))
+    fetch_texts(steps)
     print(f"Ready after {clock(time.monotonic() - began)}.", flush=True)
+
+
+def fetch_texts(steps: Steps) -> None:
+    """Fetch the texts of later lessons. The course works without them, so no failure ends the set-up."""
+    try:
+        steps.run("Texts of lessons 06 to 08", "-m", "byhand.cli", "data", "--quiet")
+    except SetUpError:
+        print("  They are not all there; .venv/setup.log says why. Lessons 01 to 05 need none.")
+        print("  Next: when you are online, make data (or byhand data).", flush=True)
 
 
 def check_space(root: Path) -> None:

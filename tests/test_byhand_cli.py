@@ -27,7 +27,7 @@ def test_a_misspelt_command_gets_a_suggestion(
 def test_an_unknown_command_gets_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["xyzzy"]) == 2
     assert capsys.readouterr().err == (
-        "byhand: no command is called xyzzy.\n  Commands: lab, progress, doctor.\n"
+        "byhand: no command is called xyzzy.\n  Commands: lab, progress, data, doctor.\n"
     )
 
 

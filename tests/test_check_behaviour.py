@@ -71,7 +71,7 @@ def test_a_number_must_be_mentioned_whole(text: str) -> None:
     assert "also mentions 3" in raises(ValueError(text), 3)
 
 
-@pytest.mark.parametrize("text", ["(3, 4)", "3.", "size=3", "3x4", "n:3"])
+@pytest.mark.parametrize("text", ["(3, 4)", "3.", "size=3", "3x4", "n:3", "3.0", "3e0", "2-3", "(3,128)"])
 def test_a_number_may_stand_anywhere(text: str) -> None:
     assert raises(ValueError(text), 3) == ""
 
@@ -79,6 +79,10 @@ def test_a_number_may_stand_anywhere(text: str) -> None:
 def test_negative_numbers_and_fractions_are_found() -> None:
     assert raises(ValueError("width must be > 0, got -1.0"), ("-1", "-1.0")) == ""
     assert raises(ValueError("got 0.5"), 0.5) == ""
+
+
+def test_a_long_number_may_be_written_with_commas() -> None:
+    assert raises(ValueError("max_len is 65,536"), 65536) == ""
 
 
 def test_a_stub_is_no_error_of_the_right_kind() -> None:

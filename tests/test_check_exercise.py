@@ -223,6 +223,19 @@ def test_an_attached_origin_stands_for_an_error_of_another_process() -> None:
     assert failure.value._render_traceback_()[-1] == "  It happened in cell 3"
 
 
+def test_a_notebook_shows_long_lines_broken_at_spaces_and_indented() -> None:
+    cause = "Likely cause: " + "the whole array adds up to one; " * 5
+    lines = check.CheckFailed(f"softmax(x): wrong.\n  {cause}")._render_traceback_()
+    assert max(map(len, lines)) <= 90
+    assert " ".join(lines).split() == f"softmax(x): wrong. {cause}".split()
+    assert lines[1].startswith("  Likely")
+    assert lines[2].startswith("    ")
+
+
+def test_a_notebook_shows_a_row_of_numbers_as_it_was_set() -> None:
+    assert check.CheckFailed("f(x)\n  got   [1  2]")._render_traceback_() == ["f(x)", "  got   [1  2]"]
+
+
 # The progress file
 
 

@@ -51,6 +51,13 @@ def test_every_known_answer_of_the_tiny_lesson_gets_its_verdict() -> None:
         assert all(words in result[answer.exercise].message for words in answer.reads), answer.name
 
 
+def test_a_test_cell_has_its_own_libraries_whatever_the_learner_binds() -> None:
+    bare = VALUES.replace("import numpy as np\nfrom byhand import check\n", "np.ones(2)\n")
+    assert of("def f(x): return 2 * x", bare).points == 1.0
+    assert of("check = np = None\ndef f(x): return 2 * x", bare).points == 1.0
+    assert of("check = np = None\ndef f(x): return 4", bare).points == 0.0
+
+
 def test_points_are_all_or_nothing() -> None:
     assert of("def f(x): return 2 * x").points == 1.0
     assert of("def f(x): return 4").points == 0.0

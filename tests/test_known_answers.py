@@ -1,18 +1,20 @@
 """Every lesson's bank of known answers: wrong ones rejected with the promised words, right ones accepted.
 
-By the author's trial all of them; by the split grader a sample here and all in the slow suite.
+By the author's trial all of them, and by the split grader a sample, each by the tests it can touch; by
+the split grader and every test, all in the slow suite.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from autograder import bank, engine, lesson, release, trial
 from autograder.lesson import Cell
-from autograder.needed import needed
+from autograder.needed import needed, touched
 from autograder.sandbox import Limits, Worker
 from autograder.verdict import Report
 
@@ -40,9 +42,8 @@ def worker():
         yield made
 
 
-def _split(worker: Worker, name: str, cells: list[Cell], files: dict[str, bytes]) -> Report:
-    kept = [cells[place] for place in needed(cells)]
-    return engine.grade(name, kept, files, 1, Limits(), worker)
+def _split(worker: Worker, name: str, cells: list[Cell], places: list[int]) -> Report:
+    return engine.grade(name, [cells[place] for place in places], _files(name), 1, Limits(), worker)
 
 
 def _files(name: str) -> dict[str, bytes]:
@@ -71,7 +72,7 @@ def test_every_known_answer_does_what_its_bank_promises(name):
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_solutions_earn_every_point(worker, name):
     read = lesson.read(name)
-    report = engine.grade(name, read.cells, _files(name), 1, Limits(), worker)
+    report = _split(worker, name, read.cells, needed(read.cells))
     assert [verdict.message for verdict in report.verdicts if verdict.status != "passed"] == []
     assert report.points == sum(cell.points for cell in read.of_kind("test"))
 
@@ -82,22 +83,23 @@ def test_the_untouched_lesson_earns_nothing(worker, name):
     given = iter(release.learner_notebook(read).cells)
     cells = [replace(cell, source=node.source) if cell.kind == "solution" else cell
              for cell, node in zip(read.cells, given, strict=True)]  # fmt: skip
-    report = _split(worker, name, cells, {})
+    report = _split(worker, name, cells, needed(cells))
     assert [verdict.test for verdict in report.verdicts if verdict.points] == []
 
 
 @pytest.mark.parametrize("case", _sample(), ids=_id)
 def test_the_split_grader_agrees_on_a_sample(worker, case):
-    assert _problem(worker, *case) == ""
+    assert _problem(worker, *case, touched) == ""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ANSWERS, ids=_id)
 def test_the_split_grader_agrees_on_every_known_answer(worker, case):
-    assert _problem(worker, *case) == ""
+    assert _problem(worker, *case, lambda cells, _: needed(cells)) == ""
 
 
-def _problem(worker: Worker, name: str, answer: bank.Answer) -> str:
+def _problem(worker: Worker, name: str, answer: bank.Answer, choose: Callable[..., list[int]]) -> str:
     read = lesson.read(name)
-    report = _split(worker, name, trial.with_answer(read, answer), _files(name))
+    cells = trial.with_answer(read, answer)
+    report = _split(worker, name, cells, choose(cells, answer.exercise))
     return trial.judge_answer(read, answer, report)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from autograder import job, lesson
 from autograder.lesson import Cell
-from autograder.needed import needed
+from autograder.needed import needed, touched
 from autograder.triage import Rebuilt
 
 TINY = Path(__file__).parent / "tiny_lesson"
@@ -72,3 +72,24 @@ def test_grading_runs_a_lesson_cell_that_the_learner_changed():
 def test_grading_runs_every_cell_of_the_learners_own():
     cells = (Cell("code", "picture = 1"), SOLUTION, TEST)
     assert _sources(*cells, own=frozenset({0}))[0] == "picture = 1"
+
+
+HELPER, UNRELATED = (
+    Cell("code", "def helper():\n    return f(3)"),
+    Cell("test", "assert g() == 1\n", "test_g", 1.0),
+)
+G = Cell("solution", "def g():\n    return 1\n", "g")
+
+
+def test_an_answer_touches_its_own_test_and_no_other():
+    assert touched([SOLUTION, TEST, G, UNRELATED], "g") == [2, 3]
+
+
+def test_an_answer_touches_the_tests_that_use_it_by_way_of_another_cell():
+    by_way = Cell("test", "assert helper() == 6\n", "test_h", 1.0)
+    assert touched([Cell("code", "SCALE = 2"), SOLUTION, HELPER, by_way, G, UNRELATED], "f") == [0, 1, 2, 3]
+
+
+def test_an_answer_that_does_more_than_define_touches_everything():
+    meddling = Cell("solution", "def g():\n    return 1\nmath.pi = 3\n", "g")
+    assert touched([SOLUTION, TEST, meddling, UNRELATED], "g") == [0, 1, 2, 3]

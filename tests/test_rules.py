@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 GRADER = sorted((ROOT / "autograder").glob("*.py"))
-LEARNERS = sorted((ROOT / "byhand").glob("*.py"))
+LEARNERS = sorted((ROOT / "byhand").rglob("*.py"))
 FILES = GRADER + LEARNERS
 # Where trusted text is run: test cells by the judge, the lesson's own text and bank by an author's trial.
 RUNS_TRUSTED_TEXT = {"rounds.py", "trial.py"}

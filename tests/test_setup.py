@@ -26,6 +26,7 @@ case "$*" in
     rm -rf "$last"; mkdir -p "$last/bin"; cp "$0" "$last/bin/python"
     echo "command = python -m $(echo "$*" | sed 's/^-m //')" > "$last/pyvenv.cfg" ;;
   *"-m pip install"*) cat "$here/says"; exit "$(cat "$here/status")" ;;
+  *"byhand.cli data"*) exit "$(cat "$here/texts")" ;;
   *"version('torch')"*) cat "$here/torch" ;;
 esac
 """
@@ -44,10 +45,14 @@ class Fake:
         self.python.write_text(FAKE_PYTHON.format(here=self.here), encoding="utf-8")
         self.python.chmod(0o755)
         self.pip()
+        self.texts()
 
     def pip(self, says: str = "", status: int = 0) -> None:
         (self.here / "says").write_text(says, encoding="utf-8")
         (self.here / "status").write_text(str(status), encoding="utf-8")
+
+    def texts(self, status: int = 0) -> None:
+        (self.here / "texts").write_text(str(status), encoding="utf-8")
 
     def has_torch(self, version: str) -> None:
         (self.here / "torch").write_text(version, encoding="utf-8")
@@ -103,6 +108,18 @@ def test_a_changed_version_file_is_installed(fake, name):
 def test_every_step_is_printed_with_its_time(fake, capsys):
     fake.set_up()
     assert re.search(r"^  PyTorch 2\.\d+\.\d+: \d+ s$", capsys.readouterr().out, flags=re.MULTILINE)
+
+
+def test_it_fetches_the_texts_last(fake):
+    fake.set_up()
+    assert fake.calls()[-1] == "-m byhand.cli data --quiet"
+
+
+def test_without_the_texts_set_up_succeeds_and_says_the_next_step(fake, capsys):
+    fake.texts(status=2)
+    assert fake.set_up() == 0
+    assert bootstrap.is_ready(fake.root)
+    assert "Lessons 01 to 05 need none.\n  Next: when you are online, make data" in capsys.readouterr().out
 
 
 # ---- going on

@@ -1,0 +1,124 @@
+"""Checks that many exercises repeat, in one line each: random inputs, a reference, sizes that do not fit.
+
+byhand.check offers them as its own. Order: random inputs, agrees, refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand import _behaviour, _numbers
+
+
+def normal(*shape: int) -> NDArray[np.float64]:
+    """A float64 array of normal random numbers, others at each call."""
+    from byhand import check
+
+    return check.rng().normal(size=shape)
+
+
+def randn(*shape: int, dtype: Any = None) -> Any:
+    """A tensor of normal random numbers, float64 unless told; others at each call."""
+    import torch
+
+    from byhand import check
+
+    return torch.randn(shape, generator=check.generator(), dtype=dtype or torch.float64)
+
+
+def agrees(
+    call: str,
+    function: Callable[..., Any],
+    reference: Callable[..., Any],
+    cases: Iterable[Sequence[Any]],
+    *,
+    dtypes: Sequence[str] = ("float64", "float32"),
+    make: Callable[..., Any] = normal,
+    **rules: Any,
+) -> None:
+    """function equals the reference for each case in each dtype, and leaves its inputs alone.
+
+    call: "dot(query, keys)"; its names appear in messages. cases: the arguments of each; a tuple stands for
+    random numbers of that shape, drawn by make (check.randn for tensors). The reference gets float64; its
+    result takes the dtype. rules: what check.values takes besides (axes, tolerance, note, known_wrong).
+    """
+    from byhand import check
+
+    for case in cases:
+        arguments = [make(*one) if isinstance(one, tuple) else one for one in case]
+        want = reference(*arguments)
+        for dtype in dtypes:
+            given = [_cast(one, dtype) for one in arguments]
+            told = f"{call} with {_told(call, given)}, {dtype}"
+            results: list[Any] = []
+            check.kept(call, _noting(function, results), *given)
+            check.values(told, results[0], _result(want, given, dtype), **rules)
+
+
+def _noting(function: Callable[..., Any], results: list[Any]) -> Callable[..., None]:
+    return lambda *arguments: results.append(function(*arguments))
+
+
+def _cast(one: Any, dtype: str) -> Any:
+    if _numbers.is_array(one):
+        return one.astype(dtype) if one.dtype.kind == "f" else one
+    if _numbers.is_tensor(one):
+        return one.to(_torch(dtype)) if one.is_floating_point() else one
+    return one
+
+
+def _result(want: Any, given: Sequence[Any], dtype: str) -> Any:
+    """What is wanted, in the dtype: tensors where the inputs are tensors, else arrays."""
+    if isinstance(want, tuple):
+        return tuple(_result(part, given, dtype) for part in want)
+    if _numbers.is_tensor(want):
+        return _cast(want, dtype)
+    if any(_numbers.is_tensor(one) for one in given):
+        import torch
+
+        return torch.tensor(want, dtype=_torch(dtype))
+    return np.array(want, dtype)
+
+
+def _torch(dtype: str) -> Any:
+    import torch
+
+    return getattr(torch, dtype)
+
+
+def _told(call: str, given: Sequence[Any]) -> str:
+    """The arguments in words: arrays by their shapes, the rest as they are."""
+    names = _behaviour.argument_names(call, len(given))
+    sized = [tuple(one.shape) if hasattr(one, "shape") else repr(one) for one in given]
+    return ", ".join(f"{name} {size}" for name, size in zip(names, sized, strict=True))
+
+
+def refuses(
+    name: str,
+    function: Callable[..., Any],
+    cases: Iterable[Sequence[Any]],
+    *,
+    error: type[Exception] = ValueError,
+    mentions: Sequence[Any] = (),
+    make: Callable[..., Any] = np.ones,
+) -> None:
+    """function raises this error for each case: tuples stand for ones of that shape, the rest is passed.
+
+    A case may begin with a string of digits that its message must mention, too: "35" for 3 and 5.
+    """
+    from byhand import check
+
+    library = "np" if make is np.ones else "torch"
+    for case in cases:
+        numbers, arguments = (case[0], case[1:]) if isinstance(case[0], str) else ("", case)
+        sizes = [one[0] if isinstance(one, tuple) and len(one) == 1 else one for one in arguments]
+        texts = [f"{library}.ones({size})" if isinstance(one, tuple) else repr(one)
+                 for one, size in zip(arguments, sizes, strict=True)]  # fmt: skip
+        made = [make(one) if isinstance(one, tuple) else one for one in arguments]
+        call = f"{name}({', '.join(texts)})"
+        check.raises(call, partial(function, *made), error, (*mentions, *numbers))
