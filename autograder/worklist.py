@@ -29,7 +29,7 @@ PACKAGE = Path(__file__).resolve().parent
 # Modules that bring work to the grader and results away, and so cannot change a verdict.
 _IN = ("cli", "collect", "course", "dispatch", "grade", "grading", "nbgrader_config", "watch", "worklist")
 _OUT = ("autograded", "bank", "feedback", "gradebook", "lock", "logs", "replay", "trial")
-_SHOWN = ("formulas", "marks", "page")
+_SHOWN = ("bench", "bench_scale", "formulas", "marks", "page")
 AROUND = frozenset((*_IN, *_OUT, *_SHOWN))
 
 

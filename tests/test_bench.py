@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from autograder import bench, lesson, sample
+import pytest
+
+from autograder import bench, bench_scale, lesson, sample
 
 TINY = Path(__file__).parent / "tiny_lesson"
 
@@ -17,15 +19,60 @@ def test_the_class_holds_no_endless_loop_and_no_two_equal_notebooks(monkeypatch)
 
 
 def test_a_difference_in_points_is_told_with_both_values():
-    ours = bench.Measured(2, 6.0, 1.0, {"a": 5.0, "b": 3.0})
-    stock = bench.Measured(2, 60.0, 2.0, {"a": 5.0, "b": 0.0})
+    ours = bench.Measured(2, 6.0, 8, 1.0, {"a": 5.0, "b": 3.0})
+    stock = bench.Measured(2, 60.0, 8, 12.0, {"a": 5.0, "b": 0.0})
     said = bench._table("90_tiny", ours, stock, ["b"])
-    assert "10.0 times" in said
+    assert "10.0 times the submissions a minute, 12.0 times the feedback pages." in said
     assert "b has 3 here, 0 there" in said
 
 
 def test_the_figures_as_json_hold_the_ratio():
-    ours, stock = bench.Measured(2, 6.0, 1.0, {}), bench.Measured(1, 60.0, 2.0, {})
+    ours, stock = bench.Measured(2, 6.0, 4, 1.0, {}), bench.Measured(1, 60.0, 2, 2.0, {})
     told = json.loads(bench._json("90_tiny", ours, stock, []))
-    assert told["ratio"] == 20.0
+    assert (told["ratio"], told["feedback_ratio"]) == (20.0, 4.0)
     assert told["machine"]["cores"] >= 1
+
+
+LEARNER = "python\0-c\0import sys; from autograder import forkserver; …"
+JUDGES = "python\0-c\0import sys; from autograder import judges; …"
+POOL = "python\0-c\0from multiprocessing.forkserver import main; …"
+
+
+@pytest.mark.parametrize(
+    ("line", "parents", "role"),
+    [
+        (LEARNER, "bwrap\0--unshare-pid\0" + LEARNER, "fork server"),
+        (LEARNER, LEARNER, "submission"),
+        ("bwrap\0--unshare-pid\0" + LEARNER, POOL, ""),
+        (JUDGES, POOL, "judges' server"),
+        (JUDGES, JUDGES, "judge"),
+        (POOL, POOL, "worker"),
+        ("sleep\0600", LEARNER, ""),
+    ],
+)
+def test_a_process_is_known_by_its_command_and_its_parents(line: str, parents: str, role: str):
+    assert bench_scale.role_of(line, parents, is_root=False) == role
+
+
+def scales() -> list[bench_scale.Scale]:
+    return [
+        bench_scale.Scale(10, seconds=15.0, graded=10, coordinator_seconds=1.0, memory={"worker": 100.0}),
+        bench_scale.Scale(110, seconds=25.0, graded=110, coordinator_seconds=0.55, processes_left=2),
+    ]
+
+
+def test_the_arithmetic_to_a_cluster_is_written_out():
+    said = "\n".join(bench_scale.arithmetic(scales(), workers=2))
+    assert (
+        "(25.0 - 15.0) s / (110 - 10) = 0.100 s on 2 workers, so 0.200 s of one worker; start-up is 14.0 s"
+        in said
+    )
+    assert "= 5.0 ms of processor time a submission: at most 12000 a minute" in said
+    assert "max(100,000 x 0.200 / 16, 100,000 x 0.0050) = max(1250, 500) s = 21 minutes; the workers" in said
+    assert "= max(125, 500) s = 8 minutes; the writer set the pace" in said
+
+
+def test_what_was_left_behind_is_in_the_table():
+    said = bench_scale.table({"lesson": "90_tiny", "cores": 2}, scales())
+    assert said.splitlines()[7].startswith("| 110 | 25.0 | 264 |")
+    assert said.splitlines()[7].endswith("| 2 |")

@@ -19,7 +19,7 @@ from byhand import bootstrap, install
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = PROJECT["optional-dependencies"].values()
+EXTRAS = [PROJECT["optional-dependencies"][extra] for extra in sorted(lock.EXTRAS)]
 RANGES = [*PROJECT["dependencies"], *(requirement for extra in EXTRAS for requirement in extra)]
 LOCK_LINES = [
     line

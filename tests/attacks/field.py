@@ -59,13 +59,7 @@ class Field:
         self.solutions, self.course = folder / "solutions", folder / "course"
 
     def __enter__(self) -> Field:
-        shutil.copytree(TINY, self.solutions)
-        source = self.solutions / LESSON / f"{LESSON}.py"
-        marker = "    ### BEGIN HIDDEN TESTS\n"
-        text = source.read_text(encoding="utf-8")
-        source.write_text(
-            text.replace(marker, f'{marker}    canary = "CANARY-{self.secret}"\n'), encoding="utf-8"
-        )
+        with_canary(self.solutions, self.secret)
         self.lesson = lesson.read(LESSON, self.solutions)
         victim = self.course / "submitted" / "victim" / LESSON / f"{LESSON}.ipynb"
         for path in (
@@ -134,6 +128,15 @@ class Field:
             path for folder in (self.course, self.solutions) for path in folder.rglob("*") if path.is_file()
         ]
         return {**{str(path): path.read_bytes() for path in mine}, "mounts": Path("/proc/mounts").read_text()}
+
+
+def with_canary(solutions: Path, secret: str) -> None:
+    """The tiny lesson, with a canary in its hidden tests."""
+    shutil.copytree(TINY, solutions)
+    source = solutions / LESSON / f"{LESSON}.py"
+    marker = "    ### BEGIN HIDDEN TESTS\n"
+    text = source.read_text(encoding="utf-8")
+    source.write_text(text.replace(marker, f'{marker}    canary = "CANARY-{secret}"\n'), encoding="utf-8")
 
 
 def _command_lines() -> list[str]:
