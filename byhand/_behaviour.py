@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from byhand import _numbers, _show
@@ -59,7 +60,8 @@ def _mentioned(word: str, text: str) -> bool:
     return any(float(found) == float(word) for each in texts for found in re.findall(_WHOLE, each))
 
 
-def argument_names(call: str, count: int) -> list[str]:
+@lru_cache(maxsize=256)  # a check says the same call again and again
+def argument_names(call: str, count: int) -> tuple[str, ...]:
     """What the call's own text calls its first arguments, else "argument 1", …"""
     try:
         tree = ast.parse(call, mode="eval").body
@@ -67,7 +69,7 @@ def argument_names(call: str, count: int) -> list[str]:
         tree = ast.Constant(None)
     texts = [ast.unparse(argument) for argument in tree.args] if isinstance(tree, ast.Call) else []
     plain = [text if text.isidentifier() else "" for text in texts] + [""] * count
-    return [plain[at] or f"argument {at + 1}" for at in range(count)]
+    return tuple(plain[at] or f"argument {at + 1}" for at in range(count))
 
 
 def copy(item: Any) -> Any:
@@ -81,3 +83,11 @@ def copy(item: Any) -> Any:
     if type(item) in (list, tuple):
         return type(item)(copy(part) for part in item)
     return item if type(item) in (bool, int, float, str, bytes, type(None)) else ...
+
+
+def same_array(one: Any, other: Any) -> bool:
+    """Whether these are two NumPy arrays of the same bytes; False says nothing."""
+    if not _numbers.is_array(one) or not _numbers.is_array(other):
+        return False
+    alike = one.dtype == other.dtype and one.shape == other.shape and one.dtype.kind in "biufc"
+    return bool(alike and one.tobytes() == other.tobytes())

@@ -7,6 +7,7 @@ cannot answer for them. torch is used where a tensor is involved, never imported
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ def is_array(value: object) -> bool:
     return type(value) is np.ndarray
 
 
+@lru_cache(maxsize=64)
 def dtype_name(dtype: object) -> str:
     return str(dtype).removeprefix("torch.")
 
@@ -95,13 +97,15 @@ def differing(got: Array, want: Array, tolerance: float) -> NDArray[np.bool_]:
     got, want = _wide(got), _wide(want)
     with np.errstate(all="ignore"):
         near = np.abs(got - want) <= tolerance * np.maximum(1.0, np.abs(want))
-        near &= np.isfinite(got) & np.isfinite(want)
+        near &= np.isfinite(want)  # what is near a finite number is finite
+        if near.all():
+            return np.asarray(~near)
         same = (got == want) | (np.isnan(got) & np.isnan(want))
     return np.asarray(~(near | same))
 
 
 def _wide(numbers: Array) -> Array:
-    return numbers.astype(np.complex128 if numbers.dtype.kind == "c" else np.float64)
+    return numbers.astype(np.complex128 if numbers.dtype.kind == "c" else np.float64, copy=False)
 
 
 def _distance(left: Array, right: Array) -> float:

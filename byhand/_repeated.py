@@ -19,7 +19,7 @@ def normal(*shape: int) -> NDArray[np.float64]:
     """A float64 array of normal random numbers, others at each call."""
     from byhand import check
 
-    return check.rng().normal(size=shape)
+    return check.draws().normal(size=shape)
 
 
 def randn(*shape: int, dtype: Any = None) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -80,13 +80,14 @@ def _is_any(name: str, entries: Sequence[str]) -> bool:
 def uses(tree: ast.Module, others: Sequence[ast.Module] = ()) -> list[Use]:
     """Every dotted name the cell uses or imports, by line. others: cells whose imports it may use."""
     own = _names(tree)
-    bound = _bound(tree)
+    nodes = list(ast.walk(tree))
+    bound = _bound(nodes)
     known = {name: set(values) for name, values in own.items()}
     for other in others:
         for name, values in _names(other).items():
             if name not in bound:
                 known.setdefault(name, set()).update(values)
-    found = {use for node in ast.walk(tree) for use in _uses_of(node, known, bound)}
+    found = {use for node in nodes for use in _uses_of(node, known, bound)}
     return sorted(found, key=lambda use: (use.line, use.name))
 
 
@@ -111,15 +112,17 @@ def _uses_of(node: ast.AST, known: Names, bound: set[str]) -> Iterator[Use]:
 def _names(tree: ast.Module) -> Names:
     """What imported and assigned names stand for: {"F": {"torch.nn.functional"}}; "*" holds star imports."""
     names: Names = {}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             for alias, name in _imported(node).items():
                 names.setdefault(alias, set()).add(name)
         if isinstance(node, ast.ImportFrom) and any(part.name == "*" for part in node.names):
             names.setdefault("*", set()).add(node.module or "")
-    for _ in range(_DEPTH):
+    assigned = list(_assignments(nodes))
+    for _ in range(_DEPTH if assigned else 0):
         before = sum(map(len, names.values()))
-        for target, value in _assignments(tree):
+        for target, value in assigned:
             values = {name for name in _dotted(value, names) if "." in name}
             if values and len(names.get(target, ())) < _MOST:
                 names.setdefault(target, set()).update(values)
@@ -138,8 +141,8 @@ def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
     }
 
 
-def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    for node in ast.walk(tree):
+def _assignments(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
+    for node in nodes:
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Name):
@@ -151,14 +154,17 @@ def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
             yield from [(node.target.id, node.value)] if node.value else []
 
 
-def _bound(tree: ast.Module) -> set[str]:
+def _bound(nodes: Iterable[ast.AST]) -> set[str]:
     """Names the cell itself gives a meaning: definitions, arguments, assignments."""
-    bound = {node.name for node in ast.walk(tree) if isinstance(node, _DEFINED)}
-    bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    stored = (
-        node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    )
-    return bound | {node.id for node in stored}
+    bound: set[str] = set()
+    for node in nodes:
+        if isinstance(node, _DEFINED):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+    return bound
 
 
 def _dotted(node: ast.expr, names: Names, depth: int = 0) -> set[str]:

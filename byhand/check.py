@@ -44,6 +44,7 @@ class exercise:  # noqa: N801 - reads as a word of the test cell: `with check.ex
         self.needs = tuple(needs)
         self.seed = host.rng_seed()
         self.streams = 0
+        self.draws: np.random.Generator | None = None
         self._token: Token[exercise | None] | None = None
 
     def __enter__(self) -> exercise:
@@ -111,6 +112,15 @@ def _stream() -> int:
 def rng() -> np.random.Generator:
     """NumPy random inputs. Each call in an exercise gives another stream."""
     return np.random.default_rng(_stream())
+
+
+def draws() -> np.random.Generator:
+    """One stream for a whole exercise: a new one costs more than the few numbers that a case needs."""
+    inside = _current.get()
+    if inside is None:
+        return rng()
+    inside.draws = inside.draws or rng()
+    return inside.draws
 
 
 def generator() -> Any:
@@ -207,13 +217,15 @@ def raises(
 def kept(call: str, function: Callable[..., Any], *inputs: Any, **keywords: Any) -> None:
     """function(*inputs, **keywords) changes none of its arrays, tensors, lists or dicts."""
     __tracebackhide__ = True
-    names = [*_behaviour.argument_names(call, len(inputs)), *keywords]
     given = [*inputs, *keywords.values()]
     before = [_behaviour.copy(item) for item in given]
     function(*inputs, **keywords)
-    for name, old, new in zip(names, before, given, strict=True):
+    for place, (old, new) in enumerate(zip(before, given, strict=True)):
+        if old is ... or _behaviour.same_array(old, new):
+            continue
+        name = [*_behaviour.argument_names(call, len(inputs)), *keywords][place]
         rules = _compare.Rules(0.0, host.type_name)
-        wrong = None if old is ... else _compare.problem(name, new, old, None, rules)
+        wrong = _compare.problem(name, new, old, None, rules)
         if wrong:
             text = wrong.text.replace("\n  got ", "\n  after ", 1).replace("\n  want ", "\n  before ", 1)
             raise CheckFailed(f"{call} changes its input in place; work on a copy.\n  {text}")
