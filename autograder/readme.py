@@ -70,7 +70,8 @@ def title(lesson: Lesson) -> str:
 
 def goal(lesson: Lesson) -> str:
     """What its goal says after "Write", "Build" or "You write"."""
-    found = re.search(r"\*\*Goal\.\*\* (?:Write|Build|[^.]+\. You write) (.+?)\.\s", lesson.cells[0].source, flags=re.DOTALL)
+    begins = r"\*\*Goal\.\*\* (?:Write|Build|[^.]+\. You write) "
+    found = re.search(begins + r"(.+?)\.\s", lesson.cells[0].source, flags=re.DOTALL)
     return " ".join(found[1].split()) if found else ", ".join(f"`{name}`" for name in lesson.exercises)
 
 
