@@ -145,8 +145,9 @@ def missing(wanted: Collection) -> str:
     size = sum(source.megabytes for source in wanted.made_of(share_alike=True))
     packages = ", ".join(str(source) for source in wanted.made_of(share_alike=True))
     name = "" if wanted.default else f" {wanted.name}"
+    what = "weights" if wanted.kind == "weights" else "texts"
     return (
-        f"the {wanted.name} {'weights' if wanted.kind == 'weights' else 'texts'} ({wanted.about}) are not on this machine.\n"
+        f"the {wanted.name} {what} ({wanted.about}) are not on this machine.\n"
         f"  They are read from {packages}: {size:.0f} MB to download, once.\n"
         f"  Without them: lessons 01 to 05 need no data; lesson {wanted.lessons} needs these.\n"
         f"  Next: `byhand data{name}` in a terminal or `!byhand data{name}` in a cell, then run this again."
