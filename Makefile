@@ -41,8 +41,9 @@ test-all: test  ## the same, then the slow tests
 data: ready  ## fetch the texts of lessons 06 to 08 (set-up did, if it was online)
 	@$(PY) -m byhand.cli data
 
-bench: ready  ## compare with stock nbgrader on one class, as ratios (LESSON=01_scoring)
+bench: ready  ## compare with stock nbgrader: speed, then attacks (LESSON=01_scoring ATTACKS=--all-attacks)
 	@$(PY) -m autograder.cli bench $(LESSON)
+	@$(PY) -m tests.attacks $(ATTACKS)
 
 lessons: ready  ## make lessons/ and the README's tables from solutions/
 	@$(PY) -m autograder.cli lessons

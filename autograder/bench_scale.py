@@ -172,7 +172,8 @@ def _left(one: Scale) -> int:
 
 def table(about: Mapping[str, Any], classes: Sequence[Scale]) -> str:
     """The measurements and the arithmetic, as Markdown."""
-    machine = ", ".join(f"{key} {value}" for key, value in about.items() if key not in ("lesson", "load"))
+    told = {key: value for key, value in about.items() if key not in ("lesson", "load")}
+    machine = ", ".join(f"{key} {value}" for key, value in told.items())
     header = ["class", "seconds", "a minute", "load", *ROLES, "open files", "left"]
     rows = [
         [one.count, f"{one.seconds:.1f}", f"{one.rate:.0f}", f"{one.load:.1f}",
@@ -208,15 +209,17 @@ def arithmetic(classes: Sequence[Scale], workers: int) -> list[str]:
     each = (large.seconds - small.seconds) / (large.count - small.count)
     start = max(0.0, small.seconds - each * small.count)
     alone = each * workers
-    writer = large.coordinator_seconds / large.count
+    own = large.coordinator_seconds - small.coordinator_seconds
+    writer = own / (large.count - small.count)
     lines = [
         f"## {MANY:,} submissions",
         "",
         f"- One more submission costs ({large.seconds:.1f} - {small.seconds:.1f}) s / ({large.count} - "
         f"{small.count}) = {each:.3f} s on {workers} workers, so {alone:.3f} s of one worker; "
         f"start-up is {start:.1f} s.",
-        f"- The one writer spends {large.coordinator_seconds:.1f} s / {large.count} = {1000 * writer:.1f} ms "
-        f"of processor time a submission: at most {60 / writer:.0f} a minute, however many the workers.",
+        f"- The one writer spends ({large.coordinator_seconds:.1f} - {small.coordinator_seconds:.1f}) s / "
+        f"({large.count} - {small.count}) = {1000 * writer:.1f} ms of processor time a submission: "
+        f"at most {60 / writer:.0f} a minute, however many the workers.",
     ]
     for number in CLUSTER:
         theirs, its = MANY * alone / number, MANY * writer

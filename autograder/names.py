@@ -16,6 +16,7 @@ from byhand._cost import Used
 
 # What lessons import at their top: a test cell has its own, whatever the learner's are.
 _LENT = {
+    "attends": "byhand.attends",
     "blocks": "byhand.blocks",
     "check": "byhand.check",
     "math": "math",

@@ -69,8 +69,9 @@ def title(lesson: Lesson) -> str:
 
 
 def goal(lesson: Lesson) -> str:
-    """What the first sentence of its goal says after 'Write'."""
-    found = re.search(r"\*\*Goal\.\*\* Write (.+?)\.\s", lesson.cells[0].source, flags=re.DOTALL)
+    """What its goal says after "Write", "Build" or "You write"."""
+    begins = r"\*\*Goal\.\*\* (?:Write|Build|[^.]+\. You write) "
+    found = re.search(begins + r"(.+?)\.\s", lesson.cells[0].source, flags=re.DOTALL)
     return " ".join(found[1].split()) if found else ", ".join(f"`{name}`" for name in lesson.exercises)
 
 

@@ -1,11 +1,11 @@
 """Checks that many exercises repeat, in one line each: random inputs, a reference, sizes that do not fit.
 
-byhand.check offers them as its own. Order: random inputs, agrees, refuses.
+byhand.check offers them as its own. Order: random inputs, agrees, learns, refuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -98,6 +98,32 @@ def _told(call: str, given: Sequence[Any]) -> str:
     return ", ".join(f"{name} {size}" for name, size in zip(names, sized, strict=True))
 
 
+def learns(
+    call: str,
+    layer: Any,
+    forward: Callable[..., Any],
+    inputs: Mapping[str, Any],
+    cotangent: Any,
+    want: Mapping[str, Any],
+) -> None:
+    """The gradients of sum(cotangent · forward(*inputs)) arrive at inputs and parameters, as wanted.
+
+    want: the gradient of each input or parameter of the layer, by its name.
+    """
+    from byhand import check
+
+    leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in inputs.items()}
+    layer.zero_grad()
+    output = forward(*leaves.values())
+    check.true(call, output.requires_grad, "the result is cut off from its gradient.")
+    (output * cotangent).sum().backward()
+    found = {name: leaf.grad for name, leaf in leaves.items()}
+    found |= {name: part.grad for name, part in layer.named_parameters()}
+    for name, slope in want.items():
+        check.true(call, found[name] is not None, f"no gradient arrives at {name}; is it detached?")
+        check.values(f"the gradient of {name} in {call}", found[name], slope)
+
+
 def refuses(
     name: str,
     function: Callable[..., Any],
@@ -109,13 +135,14 @@ def refuses(
 ) -> None:
     """function raises this error for each case: tuples stand for ones of that shape, the rest is passed.
 
-    A case may begin with a string of digits that its message must mention, too: "35" for 3 and 5.
+    A case may begin with digits that its message must mention, too, "35" for 3 and 5, or with a list of
+    what it must mention.
     """
     from byhand import check
 
     library = "np" if make is np.ones else "torch"
     for case in cases:
-        numbers, arguments = (case[0], case[1:]) if isinstance(case[0], str) else ("", case)
+        numbers, arguments = (case[0], case[1:]) if isinstance(case[0], str | list) else ("", case)
         sizes = [one[0] if isinstance(one, tuple) and len(one) == 1 else one for one in arguments]
         texts = [f"{library}.ones({size})" if isinstance(one, tuple) else repr(one)
                  for one, size in zip(arguments, sizes, strict=True)]  # fmt: skip

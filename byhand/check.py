@@ -21,11 +21,11 @@ import numpy as np
 from byhand import _behaviour, _compare, _cost, _gradient, _numbers, _show, _source
 from byhand._failed import CheckFailed, Origin, clip, origin_of
 from byhand._host import Host
-from byhand._repeated import agrees, normal, randn, refuses
+from byhand._repeated import agrees, learns, normal, randn, refuses
 
 __all__ = ["CheckFailed", "Host", "Origin", "agrees", "backward", "cost", "exercise", "generator", "gradient"]
 __all__ += ["host", "kept", "normal", "raises", "randn", "refuses", "rng", "shape", "source", "true"]
-__all__ += ["values"]
+__all__ += ["learns", "values"]
 
 host = Host()
 

@@ -56,8 +56,8 @@ def test_a_process_is_known_by_its_command_and_its_parents(line: str, parents: s
 
 def scales() -> list[bench_scale.Scale]:
     return [
-        bench_scale.Scale(10, seconds=15.0, graded=10, coordinator_seconds=1.0, memory={"worker": 100.0}),
-        bench_scale.Scale(110, seconds=25.0, graded=110, coordinator_seconds=0.55, processes_left=2),
+        bench_scale.Scale(10, seconds=15.0, graded=10, coordinator_seconds=1.5, memory={"worker": 100.0}),
+        bench_scale.Scale(110, seconds=25.0, graded=110, coordinator_seconds=2.0, processes_left=2),
     ]
 
 
@@ -67,7 +67,9 @@ def test_the_arithmetic_to_a_cluster_is_written_out():
         "(25.0 - 15.0) s / (110 - 10) = 0.100 s on 2 workers, so 0.200 s of one worker; start-up is 14.0 s"
         in said
     )
-    assert "= 5.0 ms of processor time a submission: at most 12000 a minute" in said
+    assert (
+        "(2.0 - 1.5) s / (110 - 10) = 5.0 ms of processor time a submission: at most 12000 a minute" in said
+    )
     assert "max(100,000 x 0.200 / 16, 100,000 x 0.0050) = max(1250, 500) s = 21 minutes; the workers" in said
     assert "= max(125, 500) s = 8 minutes; the writer set the pace" in said
 

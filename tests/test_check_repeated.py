@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from byhand import check
 
@@ -75,3 +76,18 @@ def test_refuses_says_which_call_was_not_refused():
 def test_refuses_wants_the_sizes_in_the_message():
     with pytest.raises(check.CheckFailed, match="does not say enough"):
         check.refuses("add", add, [("97", (3,), (2,))])
+
+
+def test_learns_compares_gradients_of_inputs_and_parameters():
+    layer = torch.nn.Linear(2, 1)
+    x, cotangent = check.randn(3, 2).float(), torch.ones(3, 1)
+    want = {
+        "x": layer.weight.detach().expand(3, 2),
+        "weight": x.sum(0, keepdim=True),
+        "bias": torch.full((1,), 3.0),
+    }
+    check.learns("layer(x)", layer, layer, {"x": x}, cotangent, want)
+    with pytest.raises(check.CheckFailed, match="the gradient of bias in layer"):
+        check.learns("layer(x)", layer, layer, {"x": x}, cotangent, {"bias": torch.zeros(1)})
+    with pytest.raises(check.CheckFailed, match="cut off from its gradient"):
+        check.learns("layer(x)", layer, lambda x: layer(x).detach(), {"x": x}, cotangent, want)

@@ -184,6 +184,16 @@ def test_a_folder_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err.startswith("byhand: nowhere is no folder.\n  Next: ")
 
 
+def test_a_submission_in_the_sandbox_is_told_that_it_sees_no_texts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BYHAND_GRADING", "1")
+    monkeypatch.setattr(sources, "SOURCES", tmp_path / "not shown")
+    sources._file.cache_clear()
+    with pytest.raises(data.DataError, match="while a submission is graded its own cells see no texts"):
+        data.pairs("general")
+
+
 # ---- labels, weights, generated texts, the list
 
 
@@ -227,7 +237,7 @@ def test_the_list_says_counts_licence_and_samples(capsys: pytest.CaptureFixture[
     capsys.readouterr()
     assert cli.main(["data", "--list"]) == 0
     printed = capsys.readouterr().out
-    counts = cache.about("general")["count"]
+    counts = data.about("general")["count"]
     assert (
         f"general    360 pairs: {counts['train']} train, {counts['valid']} valid, {counts['test']} test"
         in printed

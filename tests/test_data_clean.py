@@ -98,8 +98,10 @@ def test_one_text_may_have_two_translations() -> None:
 
 def test_the_order_of_the_rows_does_not_matter() -> None:
     rows = [*parcel.sentences(), ("Open the door", "打开门"), ("open the door", "打开门")]
+    rows += rows[7:9]
     shuffled = random.Random(1).sample(rows, len(rows))
     assert shuffled != rows
+    assert clean.pairs(rows) == sorted(clean.pairs(rows))
     assert clean.pairs(shuffled) == clean.pairs(rows)
 
 

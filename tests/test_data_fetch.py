@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,33 @@ def test_two_sources_in_one_package_are_one_download(index: Path, monkeypatch: p
     assert fetch.fetch([sources.source("even"), sources.source("again")], quiet=True) == []
     assert calls == ["even"]
     assert cache.load_raw(sources.source("again")) == cache.load_raw(sources.source("even"))
+
+
+def test_an_interrupted_fetch_goes_on_where_it_was(
+    index: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[str] = []
+    download = fetch.download
+
+    def once(source: Source, *more: Any) -> Path:
+        calls.append(source.name)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return download(source, *more)
+
+    monkeypatch.setattr(fetch, "download", once)
+    assert cli.main(["data", "--quiet"]) == 2
+    assert capsys.readouterr().err == "byhand: stopped.\n"
+    assert list(sources.home().glob("download-*")) == []
+    assert cli.main(["data", "--quiet"]) == 0
+    assert calls == ["even", "odd", "odd"]
+
+
+def test_what_is_fetched_is_said_with_its_size(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "--from", str(index)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == ["Fetching 0 MB: even 1.0, odd 1.0.", "Cleaning and splitting general …"]
+    assert printed[2].startswith("general    180 pairs: ")
 
 
 # ---- not good

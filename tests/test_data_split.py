@@ -38,6 +38,7 @@ def test_every_row_is_in_one_split_and_the_parts_are_about_as_asked() -> None:
 
 def test_the_order_of_the_rows_does_not_decide() -> None:
     rows = [*masked(300), *parcel.sentences()]
+    rows += [(english, rows[at][1]) for at, (english, _) in enumerate(masked(300, seed=1))]
     shuffled = random.Random(1).sample(rows, len(rows))
     assert places(shuffled) == places(rows)
 
@@ -80,6 +81,7 @@ def test_alike_finds_what_comparing_all_with_all_finds(seed: int) -> None:
     rng = random.Random(seed)
     texts = ["".join(rng.choices("abc", k=rng.randrange(4, 30))) for _ in range(60)]
     texts += [text[: rng.randrange(len(text))] + text for text in texts[:30]]
+    texts += [text[:size] for text in texts[:30] for size in (7, 8)]  # 4 grams of 5: exactly 0.8
 
     def overlap(one: str, other: str) -> float:
         left, right = split.grams(one), split.grams(other)

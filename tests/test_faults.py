@@ -28,7 +28,7 @@ from autograder import job, lesson, worklist
 from autograder.course import Course
 from tests import classroom
 
-root, files, slow = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+root, files, slow, walls = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "True"
 if files:
     resource.setrlimit(resource.RLIMIT_FSIZE, (files, files))
 keep = worklist.Worklist.keep
@@ -37,22 +37,27 @@ def slowly(self, key, report):
     keep(self, key, report)
 worklist.Worklist.keep = slowly
 try:
-    sys.exit(classroom.run(Course(root / "course", root / "exchange", root / "work"), jobs=2))
+    settings = job.Settings() if walls else classroom.TRIAL
+    sys.exit(classroom.run(Course(root / "course", root / "exchange", root / "work"), settings, jobs=2))
 except lesson.LessonError as error:
     print(f"autograder: {error}", file=sys.stderr)
     sys.exit(2)
 """
 
 
-def start(course: Course, file_bytes: int = 0, slow: float = 0.0) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", GRADE, str(course.root.parent), str(file_bytes), str(slow)]
+def start(
+    course: Course, file_bytes: int = 0, slow: float = 0.0, walls: bool = False
+) -> subprocess.Popen[str]:
+    """Begin to grade. walls: by the engine in its sandbox, not by the quick trial."""
+    options = map(str, (course.root.parent, file_bytes, slow, walls))
+    command = [sys.executable, "-c", GRADE, *options]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **pipes)
 
 
 def finish(course: Course, **options: Any) -> tuple[int, str]:
     process = start(course, **options)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=600)
     return process.returncode, said
 
 
@@ -192,3 +197,42 @@ def test_two_graders_at_once_do_not_mix(course: Course):
     status, said = finish(course)
     assert status == 0, said
     assert rows(course) == EXPECTED
+
+
+def kill_parts(course: Course, kills: int, seed: int) -> int:
+    """Grade by the engine while parts of it are killed: workers, walls, fork servers, judges, submissions.
+
+    Returns how many were killed. Afterwards the class is graded to the end, and compared.
+    """
+    moments, killed = random.Random(seed), 0
+    while killed < kills:
+        process = start(course, walls=True)
+        coordinator = psutil.Process(process.pid)
+        while process.poll() is None and killed < kills:
+            time.sleep(moments.uniform(0.05, 1.0))
+            with suppress(psutil.NoSuchProcess):
+                family = coordinator.children(recursive=True)
+                moments.choice([coordinator, *family] if killed % 5 == 4 else family or [coordinator]).kill()
+                killed += 1
+        process.communicate(timeout=600)
+        if len(results(course)) == STUDENTS:
+            break
+    kept = results(course)
+    for _ in range(3):  # what a kill made unchecked is owed, and graded by the next run
+        status, said = finish(course, walls=True)
+        if status == 0:
+            break
+    assert status == 0, said
+    assert rows(course) == EXPECTED
+    assert kept.items() <= results(course).items()  # nothing was graded a second time
+    return killed
+
+
+def test_parts_of_the_engine_are_killed_and_no_verdict_changes(course: Course):
+    assert kill_parts(course, kills=5, seed=1) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_parts_of_the_engine_are_killed_at_fifty_moments(course: Course, seed: int):
+    assert kill_parts(course, kills=5, seed=100 + seed) > 0

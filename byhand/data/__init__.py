@@ -5,6 +5,7 @@
     data.labelled("reviews", "train")    [Labelled(text, label), ...]    lesson 06; label 0, 1, ...
     data.labels("reviews")               ("negative", "positive"): what the numbers mean
     data.generated("dates", 100, seed=0) [(source, target), ...]         lesson 02; needs nothing
+    data.about("general")                what it was made from: sources, counts, sha256 of each split
     data.weights("minilm")               a folder: model.safetensors, vocab.txt, tokenizer.json, config.json
     data.from_files(folder), data.from_hub(name, ...)                    your own texts
 
@@ -18,7 +19,7 @@ One verb per file: sources (what there is), fetch, read, clean, split, cache, ca
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from byhand import generated as _generated
 from byhand.data import cache as _cache
@@ -28,7 +29,7 @@ from byhand.data.own import from_files, from_hub, from_table, splits
 from byhand.data.sources import SPLITS, DataError
 
 __all__ = [
-    "SPLITS", "DataError", "Labelled", "Pair", "from_files", "from_hub", "from_table", "generated",
+    "SPLITS", "DataError", "Labelled", "Pair", "about", "from_files", "from_hub", "from_table", "generated",
     "is_there", "labelled", "labels", "pairs", "splits", "weights",
 ]  # fmt: skip
 
@@ -55,6 +56,14 @@ def labels(name: str) -> tuple[str, ...]:
     """What the labels 0, 1, … of this collection mean."""
     found = _cache.usable(name).get("labels")
     return tuple(found) if found else _sources.collection(name, "labelled").labels
+
+
+def about(name: str) -> dict[str, Any]:
+    """Sources, counts and checksums of a collection, for the card of a model trained on it."""
+    found = _cache.usable(name)
+    if not found:
+        raise DataError(_sources.missing(_sources.collection(name)))
+    return found
 
 
 def is_there(name: str) -> bool:

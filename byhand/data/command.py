@@ -87,6 +87,8 @@ def get(
     )
     for one in todo:
         if all(cache.raw_file(source).is_file() for source in cache.ingredients(one, share_alike)):
+            if not quiet:
+                print(f"Cleaning and splitting {one.name} …", flush=True)
             cache.make(one, share_alike)
     for one in models:
         try:

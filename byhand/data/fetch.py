@@ -39,6 +39,9 @@ def fetch(wanted: Iterable[Source], offered: Path | None = None, quiet: bool = F
     failed: list[DataError] = []
     todo = [source for source in dict.fromkeys(wanted) if not cache.raw_file(source).is_file()]
     files = {file: None for source in todo for file in source.files}
+    if files and not quiet:
+        size = sum(file.bytes for file in files) / 1e6
+        print(f"Fetching {size:.0f} MB: {', '.join(dict.fromkeys(map(str, todo)))}.", flush=True)
     with staging() as folder, bar(files, quiet) as progress:
         for source in todo:
             progress.set_description(str(source))

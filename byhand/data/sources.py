@@ -70,6 +70,8 @@ class Source:
 @cache
 def _file() -> dict[str, Any]:
     if not SOURCES.is_file():
+        if os.environ.get("BYHAND_GRADING"):
+            raise DataError("while a submission is graded its own cells see no texts; the tests do.")
         raise DataError(
             f"there is no {SOURCES}: byhand is not installed from the course's own folder.\n"
             "  Next: run `make lab` (or python3 byhand/bootstrap.py) in the folder that holds data/."
@@ -143,8 +145,9 @@ def missing(wanted: Collection) -> str:
     size = sum(source.megabytes for source in wanted.made_of(share_alike=True))
     packages = ", ".join(str(source) for source in wanted.made_of(share_alike=True))
     name = "" if wanted.default else f" {wanted.name}"
+    what = "weights" if wanted.kind == "weights" else "texts"
     return (
-        f"the {wanted.name} texts ({wanted.about}) are not on this machine.\n"
+        f"the {wanted.name} {what} ({wanted.about}) are not on this machine.\n"
         f"  They are read from {packages}: {size:.0f} MB to download, once.\n"
         f"  Without them: lessons 01 to 05 need no data; lesson {wanted.lessons} needs these.\n"
         f"  Next: `byhand data{name}` in a terminal or `!byhand data{name}` in a cell, then run this again."

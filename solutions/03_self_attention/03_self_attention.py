@@ -10,6 +10,7 @@
 # You need lesson 01 and a little PyTorch. About 85 minutes.
 
 # %%
+import numpy as np
 import torch
 from torch import nn
 
@@ -17,7 +18,6 @@ from byhand import blocks, check, plot
 
 # %% [markdown]
 # ## The idea: one sentence, three roles
-#
 # Each token plays three parts. As a **query** it asks: what do I need? As a **key** it says how to be found, as a
 # **value** what it has to tell. Three learned matrices make them from one vector: $q = xW_q$, $k = xW_k$, $v = xW_v$.
 # That is **self**-attention; with keys of another text, **cross**-attention.
@@ -39,23 +39,18 @@ ax = plot.weights(weights[0], queries=words, keys=words, caption=caption)
 # **Question:** why do the weights of *because* spread over three words? What would *it* do with a second noun?
 #
 # ### Before you start
-#
 # Letters of the whole course: `B` sentences, `T` queries, `S` keys, `H` heads, `D` features of a head, `E = H · D` of
 # the model, in the order `(B, H, T, D)`. A mask is boolean: **True means "may attend"**. It broadcasts to `(…, T, S)`.
 # Results keep the dtype and stay differentiable; inputs stay unchanged.
 
 # %% [markdown]
 # ### Exercise 1 · `padding_mask` — 1 point, difficulty 1/3, importance 3/3, about 5 minutes
-#
 # Sentences of a batch lie in one tensor, so short ones are filled up at the end with padding. Nobody may attend to
 # it. From the lengths, tell real tokens from padding:
-#
 # $$\text{mask}_{bj} = (j < \text{length}_b)$$
-#
 # A length above `max_len` cannot be right: raise a `ValueError` that names `lengths` or `max_len` and both numbers.
 #
 # **Predict first:** how many True has the mask for lengths 3 and 1?
-#
 # <details><summary>Answer</summary>Four, as many as real tokens, whatever max_len is.</details>
 # <details><summary>Hint 1 · idea</summary>Compare every position with every length: a column of lengths against a row of positions.</details>
 # <details><summary>Hint 2 · shape of the answer</summary><code>(1, S)</code> compared with <code>(B, 1)</code> is <code>(B, S)</code>.</details>
@@ -79,10 +74,6 @@ def padding_mask(lengths, max_len):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_padding_mask", "locked": true, "points": 1, "solution": false, "task": false}
-import torch
-
-from byhand import check
-
 with check.exercise("padding_mask"):
     lengths = torch.tensor([3, 1])
     wrong = {
@@ -113,17 +104,13 @@ with check.exercise("padding_mask"):
 
 # %% [markdown]
 # ### Exercise 2 · `causal_mask` — 2 points, difficulty 2/3, importance 3/3, about 7 minutes
-#
 # A model that writes must not see what comes next. While it writes, earlier keys are kept, so $T$ new queries meet
 # $S \ge T$ keys. The **last** query and the **last** key are the same token: count from the end. Query $i$ may attend
 # to key $j$ exactly when
-#
 # $$j \le i + (S - T)$$
-#
 # Fewer keys than queries: a `ValueError` that names `n_keys` or `n_queries` and both numbers.
 #
 # **Predict first:** how many True has `causal_mask(3, 5)`?
-#
 # <details><summary>Answer</summary>3 + 4 + 5 = 12: the last query sees everything.</details>
 # <details><summary>Hint 1 · idea</summary>Write the position of every query, then compare as in Exercise 1.</details>
 # <details><summary>Hint 2 · shape of the answer</summary>Query positions <code>(T, 1)</code>, key positions <code>(1, S)</code>, result <code>(T, S)</code>.</details>
@@ -148,10 +135,6 @@ def causal_mask(n_queries, n_keys):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_causal_mask", "locked": true, "points": 2, "solution": false, "task": false}
-import torch
-
-from byhand import check
-
 with check.exercise("causal_mask"):
     wrong = {
         "row 0 stops at key 0: align at the end, two older keys come first.": [[1, 0, 0, 0], [1, 1, 0, 0]],
@@ -171,9 +154,7 @@ with check.exercise("causal_mask"):
     for T, S in [(1, 1), (1, 6), (5, 5), (3, 8), (2, 3), *map(sorted, random)]:
         want = torch.tensor([[j <= i + S - T for j in range(S)] for i in range(T)])
         check.values(f"causal_mask({T}, {S})", causal_mask(T, S), want, axes=axes)
-    for T, S in [(2, 1), (9, 4)]:
-        call = f"causal_mask({T}, {S})"
-        check.raises(call, lambda T=T, S=S: causal_mask(T, S), mentions=(said, str(T), str(S)))
+    check.refuses("causal_mask", causal_mask, [([said, "2", "1"], 2, 1), ([said, "9", "4"], 9, 4)])
     ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -188,11 +169,8 @@ ax = plot.mask(both, queries=tokens, keys=tokens, caption=caption)
 
 # %% [markdown]
 # ### Exercise 3 · `scaled_dot_product_attention` — 4 points, difficulty 3/3, importance 3/3, about 15 minutes
-#
 # Lesson 01 for all queries, heads and sentences at once. The formula is the same; the axes in front go along.
-#
 # $$\text{weights} = \text{softmax}\!\left(\frac{QK^\top}{\sqrt D}\right), \qquad \text{output} = \text{weights} \cdot V$$
-#
 # 1. Where `mask` is False, the score is −∞ **before** the softmax.
 # 2. A query that may attend to nothing gets weights 0, output 0, and **finite gradients**: a NaN in one row spoils
 #    every parameter.
@@ -201,7 +179,6 @@ ax = plot.mask(both, queries=tokens, keys=tokens, caption=caption)
 # No ready-made attention; torch's softmax is allowed. The checks of sizes are given.
 #
 # **Predict first:** all keys are the same. What is the output?
-#
 # <details><summary>Answer</summary>The mean of the values, whatever the query: equal scores, equal weights.</details>
 # <details><summary>Hint 1 · idea</summary>Score, scale, mask, softmax, sum. <code>@</code> does all the axes in front by itself.</details>
 # <details><summary>Hint 2 · shape of the answer</summary><code>transpose(-2, -1)</code> turns keys <code>(…, S, D)</code> round; <code>masked_fill</code> writes a number where a mask is True.</details>
@@ -239,11 +216,7 @@ def scaled_dot_product_attention(q, k, v, mask=None):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_scaled_dot_product_attention", "locked": true, "points": 4, "solution": false, "task": false}
-import numpy as np
-import torch
 from torch.nn import functional
-
-from byhand import check
 
 with check.exercise("scaled_dot_product_attention"):
     log3 = float(np.log(3.0))
@@ -282,10 +255,7 @@ with check.exercise("scaled_dot_product_attention"):
     allowed = "@, masked_fill and torch.softmax."
     check.source("scaled_dot_product_attention", forbid=library, allow_text=allowed)
     ### BEGIN HIDDEN TESTS
-    generator = check.generator()
-
-    def random(*shape):
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
+    generator, random = check.generator(), check.randn
 
     def slow(q, k, v, mask):  # query by query, in float64
         output, weights = torch.zeros(*q.shape[:-1], v.shape[-1]).double(), torch.zeros(mask.shape).double()
@@ -325,13 +295,13 @@ with check.exercise("scaled_dot_product_attention"):
         want = tuple(part.float() for part in slow(q, k, v, torch.ones(2, 3) if mask is None else mask))
         call = "scaled_dot_product_attention(q, k, v, mask) with scores of ±10000"
         check.values(call, scaled_dot_product_attention(q, k, v, mask), want, tolerance=1e-3, note=note)
-    q, k, v = random(2, 2, 3, 4), random(2, 2, 5, 4), random(2, 2, 5, 2)
+    q, k, v = random(2, 1, 3, 2), random(2, 1, 5, 2), random(2, 1, 5, 1)
     mask = torch.rand((2, 1, 3, 5), generator=generator) > 0.5
     mask[..., 0], mask[0, 0, 1], mask[1, 0, :, 3] = True, False, False
     for one in (mask, None, torch.zeros(5, dtype=torch.bool)):
         call = f"scaled_dot_product_attention(q, k, v, {'None' if one is None else 'mask'})"
         check.gradient(call, lambda q, k, v, m=one: scaled_dot_product_attention(q, k, v, m), (q, k, v))
-    cotangent = random(2, 2, 3, 2)
+    cotangent = random(2, 1, 3, 1)
     for dtype in (torch.float64, torch.float32):
         sides = []
         for function in (scaled_dot_product_attention, functional.scaled_dot_product_attention):
@@ -357,16 +327,12 @@ with check.exercise("scaled_dot_product_attention"):
 
 # %% [markdown]
 # ### Exercise 4 · `split_heads` — 2 points, difficulty 2/3, importance 3/3, about 7 minutes
-#
 # One set of weights can follow one relation. So cut the $E$ features into $H$ **heads** of $D = E/H$, and let each
 # attend by itself. Head $h$ takes the features $hD, \dots, (h+1)D - 1$ of **every** token:
-#
 # $$\text{heads}_{b,h,t,d} = x_{b,\,t,\,hD+d}$$
-#
 # If $H$ does not divide $E$, raise a `ValueError` with both numbers and `x` or `n_heads` in its message.
 #
 # **Predict first:** does `x.view(B, H, T, D)` do it? It has the right shape.
-#
 # <details><summary>Answer</summary>No. It deals the numbers out in the order of memory, so head 0 gets the first tokens whole. Try it below.</details>
 # <details><summary>Hint 1 · idea</summary>Two steps: first cut the last axis in two, then change the order of the axes.</details>
 # <details><summary>Hint 2 · shape of the answer</summary><code>(B, T, E)</code> → <code>(B, T, H, D)</code> → <code>(B, H, T, D)</code>.</details>
@@ -389,10 +355,6 @@ def split_heads(x, n_heads):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_split_heads", "locked": true, "points": 2, "solution": false, "task": false}
-import torch
-
-from byhand import check
-
 with check.exercise("split_heads"):
     x = torch.tensor([[[0.0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23]]])  # 3 tokens, 4 features
     (a, b), (c, d) = [[0, 1], [2, 3]], [[10, 11], [12, 13]]
@@ -405,41 +367,25 @@ with check.exercise("split_heads"):
     want = torch.tensor([[[[0.0, 1], [10, 11], [20, 21]], [[2, 3], [12, 13], [22, 23]]]])
     axes = ("sentence", "head", "token", "feature")
     check.values("split_heads(x, 2)", split_heads(x, 2), want, axes=axes, known_wrong=wrong)
-    call, said = "split_heads(torch.zeros(1, 2, 6), 4)", (("x", "n_heads", "d_model"), "6", "4")
-    check.raises(call, lambda: split_heads(torch.zeros(1, 2, 6), 4), mentions=said)
+    said = ("x", "n_heads", "d_model")
+    check.refuses("split_heads", split_heads, [([said, "6", "4"], (1, 2, 6), 4)], make=torch.zeros)
     check.source("split_heads", forbid=("blocks.split_heads",), allow_text="reshape and transpose.")
     ### BEGIN HIDDEN TESTS
-    generator = check.generator()
-
-    def slow(x, H):  # slice by slice
-        D = x.shape[2] // H
-        return torch.stack([x[:, :, h * D : h * D + D] for h in range(H)], dim=1)
-
-    for B, T, E, H in [(1, 1, 1, 1), (2, 3, 6, 3), (3, 2, 4, 4), (2, 4, 4, 1), (2, 2, 12, 2), (4, 4, 16, 4)]:
-        for dtype in (torch.float64, torch.float32):
-            x = torch.randn(B, T, E, generator=generator).to(dtype)
-            call = f"split_heads(x, {H}), x ({B}, {T}, {E}), {dtype}"
-            check.values(call, split_heads(x, H), slow(x, H), axes=axes)
-    x = torch.randn(3, 2, 8, generator=generator).transpose(0, 1)
-    check.values("split_heads(x.transpose(0, 1), 4)", split_heads(x, 4), slow(x, 4), axes=axes)
-    check.kept("split_heads(x, 4)", split_heads, x, 4)
-    cotangent, x = torch.randn(2, 4, 3, 2, generator=generator), x.detach().clone().requires_grad_()
-    heads, want = split_heads(x, 4), torch.cat([cotangent[:, h] for h in range(4)], dim=-1)
-    check.true("split_heads(x, 4)", heads.requires_grad, "no gradient arrives at x.")
-    (heads * cotangent).sum().backward()
-    check.values("the gradient of x through split_heads(x, 4)", x.grad, want)
-    for E, H in [(7, 2), (5, 10), (9, 4)]:
-        call, said = f"split_heads(torch.zeros(2, 4, {E}), {H})", (said[0], str(E), str(H))
-        check.raises(call, lambda E=E, H=H: split_heads(torch.zeros(2, 4, E), H), mentions=said)
+    part = lambda x, h, D: x[:, :, h * D : h * D + D]
+    slow = lambda x, H: torch.stack([part(x, h, x.shape[2] // H) for h in range(H)], dim=1)  # slice by slice
+    sizes = [(1, 1, 1, 1), (2, 3, 6, 3), (3, 2, 4, 4), (2, 4, 4, 1), (2, 2, 12, 2), (4, 4, 16, 4)]
+    cases = [((B, T, E), H) for B, T, E, H in sizes] + [(check.randn(3, 2, 8).transpose(0, 1), 4)]
+    check.agrees("split_heads(x, n_heads)", split_heads, slow, cases, make=check.randn, axes=axes)
+    check.gradient("split_heads(x, 4)", lambda x: split_heads(x, 4), [check.randn(2, 3, 8)])
+    cases = [([said, str(E), str(H)], (2, 4, E), H) for E, H in [(7, 2), (5, 10), (9, 4)]]
+    check.refuses("split_heads", split_heads, cases, make=torch.zeros)
     ### END HIDDEN TESTS
 
 # %% [markdown]
 # ### Exercise 5 · `merge_heads` — 1 point, difficulty 1/3, importance 3/3, about 4 minutes
-#
 # The way back: put the heads of each token side by side again. `merge_heads(split_heads(x, H))` is `x`.
 #
 # **Predict first:** after a transpose, `view` refuses and `reshape` does not. What does `reshape` do instead?
-#
 # <details><summary>Answer</summary>It copies the numbers into their new order.</details>
 # <details><summary>Hint 1 · idea</summary>Undo the two steps of Exercise 4, the last one first.</details>
 # <details><summary>Hint 2 · shape of the answer</summary><code>(B, H, T, D)</code> → <code>(B, T, H, D)</code> → <code>(B, T, E)</code>.</details>
@@ -458,10 +404,6 @@ def merge_heads(x):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_merge_heads", "locked": true, "points": 1, "solution": false, "task": false}
-import torch
-
-from byhand import check
-
 with check.exercise("merge_heads"):
     heads = torch.tensor([[[[0.0, 1], [10, 11], [20, 21]], [[2, 3], [12, 13], [22, 23]]]])  # (1, 2, 3, 2)
     wrong = {
@@ -474,32 +416,23 @@ with check.exercise("merge_heads"):
     check.values("merge_heads(heads)", merge_heads(heads), want, axes=axes, known_wrong=wrong)
     check.source("merge_heads", forbid=("blocks.merge_heads",), allow_text="transpose and reshape.")
     ### BEGIN HIDDEN TESTS
-    generator = check.generator()
-    for B, H, T, D in [(1, 1, 1, 1), (2, 3, 4, 5), (3, 4, 1, 2), (2, 1, 3, 3), (2, 2, 2, 2), (1, 6, 5, 1)]:
-        for dtype in (torch.float64, torch.float32):
-            x = torch.randn(B, H, T, D, generator=generator).to(dtype)
-            want = torch.stack([x[:, h, :, d] for h in range(H) for d in range(D)], dim=-1)
-            call = f"merge_heads(x), x ({B}, {H}, {T}, {D}), {dtype}"
-            check.values(call, merge_heads(x), want, axes=axes)
-    whole = torch.randn(2, 3, 8, generator=generator)
+    slow = lambda x: torch.stack(
+        [x[:, h, :, d] for h in range(x.shape[1]) for d in range(x.shape[3])], dim=-1
+    )
+    cases = [(1, 1, 1, 1), (2, 3, 4, 5), (3, 4, 1, 2), (2, 1, 3, 3), (2, 2, 2, 2), (1, 6, 5, 1)]
+    rules = {"make": check.randn, "axes": axes}
+    check.agrees("merge_heads(x)", merge_heads, slow, [[case] for case in cases], **rules)
+    whole = check.randn(2, 3, 8)
     parts = torch.stack(whole.split(2, dim=-1), dim=1)
     for name, x in [("contiguous", parts), ("a view", whole.reshape(2, 3, 4, 2).transpose(1, 2))]:
         check.values(f"merge_heads(x), x (2, 4, 3, 2), {name}", merge_heads(x), whole, axes=axes)
-    check.kept("merge_heads(x)", merge_heads, x)
-    x = parts.clone().requires_grad_()
-    merged = merge_heads(x)
-    check.true("merge_heads(x)", merged.requires_grad, "no gradient arrives at x.")
-    (merged * whole).sum().backward()
-    check.values("the gradient of x through merge_heads(x)", x.grad, parts)
+    check.gradient("merge_heads(x)", merge_heads, [parts])
     ### END HIDDEN TESTS
 
 # %% [markdown]
 # ### Exercise 6 · `MultiHeadAttention` — 5 points, difficulty 3/3, importance 3/3, about 15 minutes
-#
 # The whole layer, like `nn.MultiheadAttention`:
-#
 # $$\text{project} \to \text{split} \to \text{attend} \to \text{merge} \to \text{project}$$
-#
 # 1. Four layers `nn.Linear(E, E)`: `q_proj`, `k_proj`, `v_proj`, `out_proj`, all with a bias or all without.
 # 2. No `key`: it is the query. No `value`: it is the key.
 # 3. A mask with three axes is a `ValueError` that names `mask`: is the first one batch or heads? Padding comes as
@@ -508,7 +441,6 @@ with check.exercise("merge_heads"):
 # Use your own functions or those of `blocks`, but no ready-made layer.
 #
 # **Predict first:** which grows with `n_heads`: the parameters, the scores, or both?
-#
 # <details><summary>Answer</summary>The scores: one (T, S) table a head. The four layers stay E times E.</details>
 # <details><summary>Hint 1 · idea</summary>Self-attention and cross-attention are the same lines; only the source of keys and values differs.</details>
 # <details><summary>Hint 2 · shape of the answer</summary><code>__init__</code> makes four layers and keeps n_heads. <code>forward</code>: defaults, three projections split into heads, attention, merge, <code>out_proj</code>.</details>
@@ -553,12 +485,10 @@ class MultiHeadAttention(nn.Module):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_MultiHeadAttention", "locked": true, "points": 5, "solution": false, "task": false}
-import torch
 from torch import nn
 
-from byhand import check
-
 needs = ("scaled_dot_product_attention", "split_heads", "merge_heads")
+
 with check.exercise("MultiHeadAttention", needs=needs):
     axes = (("sentence", "token", "feature"), ("sentence", "head", "query", "key"))
     layer = MultiHeadAttention(4, 2)
@@ -596,10 +526,7 @@ with check.exercise("MultiHeadAttention", needs=needs):
     allowed = "nn.Linear, and your functions or blocks.attention."
     check.source("MultiHeadAttention", forbid=(*library, "manual_seed"), allow_text=allowed)
     ### BEGIN HIDDEN TESTS
-    generator = check.generator()
-
-    def random(*shape):
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
+    generator, random = check.generator(), check.randn
 
     def named(theirs, look):  # what `look` finds at each parameter of torch's layer, by the names of this one
         found, kinds = {}, ("weight", "bias")[: 1 + (theirs.in_proj_bias is not None)]
@@ -694,9 +621,8 @@ with check.exercise("MultiHeadAttention", needs=needs):
     fresh, again = (MultiHeadAttention(8, 4) for _ in range(2))
     differ = not torch.equal(fresh.q_proj.weight, again.q_proj.weight)
     check.true("MultiHeadAttention(8, 4), made twice", differ, "q_proj must start with random numbers.")
-    for E, H in [(9, 2), (4, 8)]:
-        call, said = f"MultiHeadAttention({E}, {H})", (said[0], str(E), str(H))
-        check.raises(call, lambda E=E, H=H: MultiHeadAttention(E, H), mentions=said)
+    cases = [([said[0], str(E), str(H)], E, H) for E, H in [(9, 2), (4, 8)]]
+    check.refuses("MultiHeadAttention", MultiHeadAttention, cases)
     cases = [((2, 3, 8), (1, 4, 8), (1, 4, 8), None), ((2, 3, 8), (2, 4, 8), (2, 1, 8), None)]
     cases += [((2, 3, 8), (2, 4, 7), (2, 4, 8), None), ((1, 3, 8), (2, 4, 8), (2, 4, 8), None)]
     two, short = ((2, 3, 8), (2, 4, 8), (2, 4, 8)), ((1, 1, 8), (1, 4, 8), (1, 4, 8))
@@ -727,7 +653,6 @@ ax = plot.weights(weights[0, 1].detach(), title="head 1", caption="What to see: 
 
 # %% [markdown]
 # ### Exercise 7 · `attention_cost` — 2 points, difficulty 2/3, importance 2/3, about 7 minutes
-#
 # What does attention cost? Count the two matrix products, $QK^\top$ and weights · $V$, for one sentence and all heads.
 # A product $(m, n) \cdot (n, p)$ has $m \cdot n \cdot p$ multiplications, each with an addition: 2 operations. Leave out
 # softmax and projections.
@@ -735,7 +660,6 @@ ax = plot.weights(weights[0, 1].detach(), title="head 1", caption="What to see: 
 # And the memory: one score table `(H, T, S)` in float32, 4 bytes a number. Results are whole numbers, `int`.
 #
 # **Predict first:** twice as many heads at the same `d_model`: what happens to each number?
-#
 # <details><summary>Answer</summary>The operations stay: more heads, each narrower. The score tables double.</details>
 # <details><summary>Hint 1 · idea</summary>Count one head first, then multiply by the heads.</details>
 # <details><summary>Hint 2 · shape of the answer</summary>Which m, n, p has <code>(T, D) · (D, S)</code>, and which has <code>(T, S) · (S, D)</code>? They agree.</details>
@@ -756,11 +680,8 @@ def attention_cost(n_queries, n_keys, d_model, n_heads):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_attention_cost", "locked": true, "points": 2, "solution": false, "task": false}
-import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
-
-from byhand import check
 
 with check.exercise("attention_cost"):
     right = {"flops": 480, "score_bytes": 120}
@@ -813,17 +734,13 @@ ax = plot.lines(lengths, memory, xlabel="tokens T", ylabel="memory (MiB)", log=T
 
 # %% [markdown]
 # ### Exercise 8 · `previous_token_head` — 3 points, difficulty 3/3, importance 2/3, about 12 minutes
-#
 # Attention is also a machine that you can program. Training often finds heads that look one token back. Build one
 # **without** training: choose two matrices such that
-#
 # $$\text{softmax}\!\left(\frac{(XW_q)(XW_k)^\top}{\sqrt n}\right), \qquad X = I_n \text{ (token } i \text{ is row } i)$$
-#
 # gives each position weight at least 0.99 on the one **before** it; position 0 looks at itself. No mask, any $n$ from
 # 1 to 256.
 #
 # **Predict first:** at $n = 256$, how far must the right score lie above the other 255?
-#
 # <details><summary>Answer</summary>e to the gap must be 99 · 255, so about 10.1. The division by the root of n must not eat it up.</details>
 # <details><summary>Hint 1 · idea</summary>With X = I, the rows of Wq are the queries and those of Wk the keys. What must the query of position 3 resemble?</details>
 # <details><summary>Hint 2 · shape of the answer</summary>Let keys be rows of the identity: position j answers to its own number. Then each query is one row of it, too, made longer.</details>
@@ -845,10 +762,6 @@ def previous_token_head(n_positions):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_previous_token_head", "locked": true, "points": 3, "solution": false, "task": false}
-import torch
-
-from byhand import check
-
 with check.exercise("previous_token_head"):
 
     def weights_of(n):
@@ -900,7 +813,6 @@ ax = plot.weights(weights[0], queries=sentence, keys=sentence, caption=caption)
 
 # %% [markdown]
 # ## Experiment: who bit whom?
-#
 # Two sentences of the same three words in opposite order, random vectors for the words, one random layer.
 #
 # **Predict first:** in which sentence does *dog* attend more to *man*?
@@ -942,7 +854,6 @@ _ = ax.set_xlabel("word")
 # sentences, and why? So a model that reads whole sentences needs positions: lesson 04.
 #
 # ## Where this is used
-#
 # - **Translation and chat**: causal self-attention writes, cross-attention reads the source (lessons 07 and 10).
 # - **Tagging, sentiment, question answering**: self-attention over the whole text, without a causal mask (06, 09).
 # - **Images and speech**: patches of a picture or slices of sound are the tokens.
@@ -951,21 +862,18 @@ _ = ax.set_xlabel("word")
 # An honest limit: in each of these, most parameters and much of the work are in the layers between, not in attention.
 #
 # ## Limits
-#
 # - Scores grow with $T \cdot S$: at 8,192 tokens and 8 heads, the table of one layer takes 2 GiB. Fused kernels never
 #   store it whole; lesson 05 computes less.
 # - Without positions, a set of tokens and not a sequence.
 # - Weights show where a head looked, not why the model decided; many heads can be removed with little loss.
 #
 # ## Summary
-#
 # 1. Queries ask, keys are found, values are passed on; all come from the tokens by learned matrices.
 # 2. True means "may attend"; blocked scores are −∞ before the softmax, and a row with nothing gives zeros.
 # 3. Heads are blocks of features that attend alone; without positions, order is invisible.
 
 # %% [markdown]
 # ## Questions and answers
-#
 # **Why three matrices? Would $x$ itself not do?** Then scores would be symmetric, and each token would mostly find
 # itself. Separate roles let "it" look for nouns without nouns looking for "it".
 #
@@ -981,7 +889,6 @@ _ = ax.set_xlabel("word")
 # score table in memory.
 #
 # ## Further reading
-#
 # - Vaswani et al. 2017, *Attention is all you need* (arXiv:1706.03762), section 3.2.
 # - Cheng, Dong, Lapata 2016, *Long short-term memory-networks for machine reading* (arXiv:1601.06733): attention within
 #   one sentence, before the Transformer.

@@ -220,7 +220,7 @@ def window_mask(n_queries, n_keys, window, causal=False):
 # %% wrong local_attention: full attention under a mask
 # reads: needs more than the 1,024 MiB
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -232,7 +232,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: torch's fused attention under a mask
 # reads: needs more than the 1,024 MiB
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -244,7 +244,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: an index table gathers all windows
 # reads: needs more than the 1,024 MiB
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -262,7 +262,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: no scale
 # reads: the scale is missing
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -285,7 +285,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: divided by D
 # reads: divided by D
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -308,7 +308,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: keys only from the own block
 # reads: a window crosses its edges
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -331,7 +331,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: zero padding counted as keys
 # reads: counted as keys of zeros
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -356,7 +356,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: the mask after softmax
 # reads: the mask came after softmax
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -379,7 +379,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: score 0 for keys too far away
 # reads: got the score 0
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -402,7 +402,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: one key too few
 # reads: one key too short
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -425,7 +425,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: causal ignored
 # reads: causal was not used
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -446,7 +446,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: always causal
 # reads: reaches to both sides
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -468,7 +468,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: keys of a block reach no further than the block
 # reads: entries differ
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -491,7 +491,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: blocks as long as the window, so window 0 stops
 # reads: range() arg 3
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -514,7 +514,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: the last, short block is lost
 # reads: shape
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -537,7 +537,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: scores clamped instead of a stable softmax
 # reads: Is the softmax a stable one?
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -561,7 +561,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: scales q in place
 # reads: changes its input in place
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -585,7 +585,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: another length of k passes
 # reads: must raise a ValueError
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if window < 0:
         raise ValueError(f"window = {window}")
@@ -606,7 +606,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: the gradient is cut
 # reads: gradient
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -629,7 +629,7 @@ def local_attention(q, k, v, window, causal=False):
 # %% wrong local_attention: leading axes folded with view
 # reads: view size is not compatible
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -653,7 +653,7 @@ def local_attention(q, k, v, window, causal=False):
 
 # %% right local_attention: a loop over blocks with a mask each
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -675,7 +675,7 @@ def local_attention(q, k, v, window, causal=False):
 
 # %% right local_attention: fused attention inside each block
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -696,7 +696,7 @@ def local_attention(q, k, v, window, causal=False):
 
 # %% right local_attention: all blocks at once, by unfold
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T, D = q.shape[-2:]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -721,7 +721,7 @@ def local_attention(q, k, v, window, causal=False):
 
 # %% right local_attention: one offset at a time, then softmax over offsets
 def local_attention(q, k, v, window, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T, D = q.shape[-2:]
     if k.shape[-2] != T:
         raise ValueError(f"q has {T} rows, k has {k.shape[-2]}")
@@ -923,7 +923,7 @@ def predictive_weights(scores, centre, width):
     return weights * bell
 
 # %% wrong predictive_weights: the centre without a new axis
-# reads: scores (3, 3), some -inf
+# reads: with scores (3, 3), centre (3,)
 def predictive_weights(scores, centre, width):
     if not width > 0:
         raise ValueError(f"width = {width}")
@@ -1289,7 +1289,7 @@ def global_mask(n, window, global_positions):
 # %% wrong segment_attention: full attention under a mask
 # reads: needs more than the 1,024 MiB
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1302,7 +1302,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: the own segment only
 # reads: the one before is seen, too
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1323,7 +1323,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: not causal
 # reads: the future was seen
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1344,7 +1344,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: the future of the own segment
 # reads: the future was seen within the segment
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1365,7 +1365,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: all the past
 # reads: the segment before the last one is too far
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1386,7 +1386,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: two segments before
 # reads: entr
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1407,7 +1407,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: a sliding window
 # reads: a sliding window of 2
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1420,7 +1420,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: no scale
 # reads: the scale is missing
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1440,7 +1440,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: zeros before the first segment
 # reads: zeros were counted as keys
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1466,7 +1466,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: segments counted from the first query
 # reads: count from the first key
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1485,7 +1485,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: queries aligned at the start
 # reads: they are the last positions
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1506,7 +1506,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: the segment before without a gradient
 # reads: gradient
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1529,7 +1529,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: the last, ragged segment is lost
 # reads: shape
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1550,7 +1550,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: fewer keys than queries pass
 # reads: must raise a ValueError
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=False)
+    attends.check_sizes(q, k, v, aligned=False)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1571,7 +1571,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: a segment of 0 passes
 # reads: ZeroDivisionError
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     T, S = q.shape[-2], k.shape[-2]
     shift = S - T
     parts = []
@@ -1590,7 +1590,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong segment_attention: no stable softmax
 # reads: Is the softmax a stable one?
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1610,7 +1610,7 @@ def segment_attention(q, k, v, segment):
 
 # %% right segment_attention: a loop over segment numbers
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1630,7 +1630,7 @@ def segment_attention(q, k, v, segment):
 
 # %% right segment_attention: fused attention in each segment
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1648,7 +1648,7 @@ def segment_attention(q, k, v, segment):
 
 # %% right segment_attention: the given causal mask for each segment
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1666,7 +1666,7 @@ def segment_attention(q, k, v, segment):
 
 # %% right segment_attention: two softmax parts joined, einsum
 def segment_attention(q, k, v, segment):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
         raise ValueError(f"segment = {segment}")
     T, S = q.shape[-2], k.shape[-2]
@@ -1688,7 +1688,7 @@ def segment_attention(q, k, v, segment):
 # %% wrong linear_attention: not normalised
 # reads: divide by the normaliser
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1704,7 +1704,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: exponential instead of elu + 1
 # reads: this is the exponential
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = q.exp(), k.exp()
     if causal:
         T = q.shape[-2]
@@ -1720,7 +1720,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: scaled
 # reads: there is no 1/√D here
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q / q.shape[-1] ** 0.5) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1736,7 +1736,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: relu + 1
 # reads: this is relu + 1
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.relu(q) + 1, torch.nn.functional.relu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1752,7 +1752,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: elu without the 1
 # reads: the 1 of
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q), torch.nn.functional.elu(k)
     if causal:
         T = q.shape[-2]
@@ -1768,7 +1768,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: φ for q only
 # reads: k was left as it was
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, k
     if causal:
         T = q.shape[-2]
@@ -1784,14 +1784,14 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: softmax attention
 # reads: this is softmax attention
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     mask = blocks.causal_mask(q.shape[-2], k.shape[-2]) if causal else None
     return blocks.attention(q, k, v, mask)[0]
 
 # %% wrong linear_attention: the right numbers by a (T, S) table
 # reads: needs more than the 1,024 MiB
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     scores = q @ k.transpose(-2, -1)
     if causal:
@@ -1802,7 +1802,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: softmax of the products
 # reads: there is no exponential here
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     scores = q @ k.transpose(-2, -1)
     if causal:
@@ -1814,7 +1814,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: causal ignored
 # reads: causal was not used
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if False:
         T = q.shape[-2]
@@ -1830,7 +1830,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: sums from the end
 # reads: causal means the past
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1846,7 +1846,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: the running sum only above
 # reads: below it, too
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1862,7 +1862,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: the running sum only below
 # reads: above it, too
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1878,7 +1878,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: causal aligned at the start
 # reads: entr
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1894,7 +1894,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: 0 / 0 is nan
 # reads: the output is 0
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1910,7 +1910,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: eps below the line
 # reads: differ
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1926,7 +1926,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: a floor below the line
 # reads: differ
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1942,7 +1942,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: nan replaced afterwards, so the gradient is nan
 # reads: gradient
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1956,9 +1956,9 @@ def linear_attention(q, k, v, causal=False):
     return (upper / lower).nan_to_num(0.0)
 
 # %% wrong linear_attention: fewer keys than queries pass
-# reads: causal=True) with q, k, v
+# reads: torch.ones((4, 6)), True) must raise a ValueError
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=False)
+    attends.check_sizes(q, k, v, aligned=False)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -1974,7 +1974,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong linear_attention: fewer keys than queries never pass
 # reads: fewer keys than queries
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=True)
+    attends.check_sizes(q, k, v, aligned=True)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -2004,7 +2004,7 @@ def linear_attention(q, k, v, causal=False):
 
 # %% right linear_attention: einsum
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     if causal:
         T = q.shape[-2]
@@ -2019,7 +2019,7 @@ def linear_attention(q, k, v, causal=False):
 
 # %% right linear_attention: chunks with a running state
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
     v = torch.cat([v, torch.ones_like(v[..., :1])], -1)  # the last column sums the normaliser
     if not causal:
@@ -2038,7 +2038,7 @@ def linear_attention(q, k, v, causal=False):
 
 # %% right linear_attention: the recurrence, a key at a time
 def linear_attention(q, k, v, causal=False):
-    check_sizes(q, k, v, aligned=causal)
+    attends.check_sizes(q, k, v, aligned=causal)
     q, k = (torch.where(x > 0, x + 1, x.clamp(max=0).exp()) for x in (q, k))
     if not causal:
         total = (q * k.sum(-2, keepdim=True)).sum(-1, keepdim=True)
@@ -2056,7 +2056,7 @@ def linear_attention(q, k, v, causal=False):
 # %% wrong online_attention: all scores at once
 # reads: needs more than the 1,024 MiB
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2077,7 +2077,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: the mean of the blocks' outputs
 # reads: the mean of the blocks' outputs
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     outputs = []
@@ -2090,7 +2090,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: the last block replaces the others
 # reads: only the last block counts
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2119,7 +2119,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: whole blocks only
 # reads: the last one may be short
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2148,7 +2148,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: each block its own largest, nothing shrinks
 # reads: nothing shrank
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2177,7 +2177,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: never divided
 # reads: divide by the sum at the end
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2206,7 +2206,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: no scale
 # reads: the scale is missing
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2235,7 +2235,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: the output does not shrink
 # reads: differ
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2264,7 +2264,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: the sum does not shrink
 # reads: differ
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2293,7 +2293,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: shrinks the wrong way
 # reads: differ
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2322,7 +2322,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: the maximum starts at 0
 # reads: differ
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2351,7 +2351,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: no maximum at all
 # reads: differ
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2380,7 +2380,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: the maximum of the first block for ever
 # reads: differ
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2409,7 +2409,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: -inf minus -inf
 # reads: zeros; 0 / 0
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2438,7 +2438,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: 0 / 0 at the end
 # reads: zeros; 0 / 0
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2467,7 +2467,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: a mask of -1e9
 # reads: zeros, not a mean
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2496,7 +2496,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: the mask turned round
 # reads: the mask is turned round
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2525,7 +2525,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: the mask not used
 # reads: the mask was not used
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2554,7 +2554,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: masked keys count below the line
 # reads: still count below the line
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2583,7 +2583,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: a mask whose last axis is 1 is sliced away
 # reads: differ
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2613,7 +2613,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: nan replaced at the end, so the gradient is nan
 # reads: gradient
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2642,7 +2642,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: weights detached
 # reads: gradient
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2671,7 +2671,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: sums in float32
 # reads: dtype
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2700,7 +2700,7 @@ def online_attention(q, k, v, block_size, mask=None):
 # %% wrong online_attention: a block of 0 passes
 # reads: must raise a ValueError
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         block_size = 1
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2728,7 +2728,7 @@ def online_attention(q, k, v, block_size, mask=None):
 
 # %% right online_attention: the formula, another safe base
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2756,7 +2756,7 @@ def online_attention(q, k, v, block_size, mask=None):
 
 # %% right online_attention: two passes: first the maximum, then the sums
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2787,7 +2787,7 @@ def online_attention(q, k, v, block_size, mask=None):
 
 # %% right online_attention: a very low start instead of -inf
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -2815,7 +2815,7 @@ def online_attention(q, k, v, block_size, mask=None):
 
 # %% right online_attention: split and zip over the blocks
 def online_attention(q, k, v, block_size, mask=None):
-    check_sizes(q, k, v)
+    attends.check_sizes(q, k, v)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size}")
     shape = (*q.shape[:-1], k.shape[-2])
@@ -3101,7 +3101,7 @@ class RollingCache:
         return tuple(self.kept)
 
 # %% wrong RollingCache: detached
-# reads: the gradient of x is cut
+# reads: no gradient arrives, the result is cut off
 class RollingCache:
     def __init__(self, window):
         if window < 1:

@@ -1,6 +1,6 @@
 """`python -m tests.attacks`: the attack corpus on stock nbgrader and on this grader, side by side.
 
-    python -m tests.attacks                 a sample: five of each class, evenly spaced in its list
+    python -m tests.attacks                 a sample: one in twelve of each class, evenly spaced in its list
     python -m tests.attacks --all-attacks   all of them; about 8 s each for stock nbgrader on an idle machine
 
 Exit status: 0 if this grader gave what each attack deserves and leaked, left and harmed nothing, else 1.
@@ -27,7 +27,7 @@ from tests.attacks import Attack, corpus
 from tests.attacks.field import Field
 from tests.attacks.stock import Control
 
-SAMPLE = 5
+ONE_IN, FEWEST = 12, 4  # of each class in a sample
 KINDS = ("gained", "lost", "leaked", "left", "harmed")
 MEANING = {
     "gained": "earned more points than its answers deserve",
@@ -49,7 +49,7 @@ class Verdict:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.attacks", description=__doc__.splitlines()[0])
-    parser.add_argument("--all-attacks", action="store_true", help=f"not only {SAMPLE} of each class")
+    parser.add_argument("--all-attacks", action="store_true", help=f"not only one in {ONE_IN} of each class")
     parser.add_argument(
         "--group", action="append", choices=list(grouped()), help="only this class (repeatable)"
     )
@@ -84,12 +84,13 @@ def grouped() -> Mapping[str, list[Attack]]:
     return {**groups, "must pass": list(fair.ATTACKS)}
 
 
-def sample(attacks: Sequence[tuple[str, Attack]], each: int = SAMPLE) -> list[tuple[str, Attack]]:
-    """`each` of every class, evenly spaced in its list, so that neighbours of one kind are not all there is."""
+def sample(attacks: Sequence[tuple[str, Attack]]) -> list[tuple[str, Attack]]:
+    """One in twelve of every class, evenly spaced in its list: neighbours are of one kind."""
     chosen = []
     for group in dict.fromkeys(group for group, _ in attacks):
         own = [one for one in attacks if one[0] == group]
-        chosen += [own[(2 * n + 1) * len(own) // (2 * each)] for n in range(min(each, len(own)))]
+        each = max(FEWEST, len(own) // ONE_IN)
+        chosen += [own[(2 * n + 1) * len(own) // (2 * each)] for n in range(each)]
     return chosen
 
 
