@@ -27,6 +27,7 @@ import numpy as np
 from autograder import outputs
 from autograder.channel import Channel
 from autograder.explain import error_text, explained
+from autograder.halves import halves
 from autograder.lesson import Cell
 from autograder.names import JudgeHost, Outside
 from autograder.questions import Budget, Gone, JudgePeer, RemoteError, clean
@@ -254,6 +255,13 @@ class Judge:
         points = cell.points if status == "passed" else 0.0
         text = clean(message, MESSAGE)
         return Verdict(cell.grade_id, cell.exercise, points, cell.points, status, fault, text)
+
+
+def prepare(tests: Sequence[Sequence[str]]) -> None:
+    """Read and compile the lesson's tests (their texts and names) once for all submissions."""
+    for source, name in tests:
+        halves(source, name)
+    kept_until([Cell("test", source, name) for source, name in tests])
 
 
 @contextlib.contextmanager

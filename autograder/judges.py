@@ -10,6 +10,7 @@ Order: Judges (what the engine holds), then the server and its forks.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -47,12 +48,14 @@ class Judges:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._tests: list[list[str]] = []  # those that the server has compiled
 
     def judge(
         self, learner: socket.socket, job: dict[str, Any], seconds: float, answer: Answer
     ) -> dict[str, Any]:
         """The judgement on one submission. `answer` replies to what the judge asks meanwhile."""
-        line = self._hand_over(learner)
+        tests = [[cell["source"], cell["grade_id"]] for cell in job["cells"] if cell["kind"] == "test"]
+        line = self._hand_over(learner, tests)
         channel = Channel(line)
         channel.deadline = time.monotonic() + seconds + MARGIN
         pid = 0
@@ -75,7 +78,7 @@ class Judges:
                     os.kill(pid, signal.SIGKILL)
             channel.close()
 
-    def _hand_over(self, learner: socket.socket) -> socket.socket:
+    def _hand_over(self, learner: socket.socket, tests: list[list[str]]) -> socket.socket:
         for _ in range(2):
             if self._control is None or self._process is None or self._process.poll() is not None:
                 self.start()
@@ -83,14 +86,27 @@ class Judges:
             with theirs:
                 assert self._control is not None
                 with contextlib.suppress(OSError):
+                    if tests != self._tests:
+                        self._announce(tests)
                     socket.send_fds(self._control, [b"judge"], [learner.fileno(), theirs.fileno()])
                     return ours
             ours.close()
             self.close()
         raise JudgeFailed("The judges' server went away twice while a submission was handed to it.")
 
+    def _announce(self, tests: list[list[str]]) -> None:
+        """Let the server compile a lesson's tests, for all judges to come."""
+        assert self._control is not None
+        descriptor = os.memfd_create("tests")
+        with open(descriptor, "wb") as file:
+            file.write(json.dumps(tests).encode())
+            file.flush()
+            socket.send_fds(self._control, [b"tests"], [descriptor])
+        self._tests = tests
+
     def start(self) -> None:
         self.close()
+        self._tests = []
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = "import sys; from autograder import judges; judges.main(int(sys.argv[1]))"
         with theirs:
@@ -130,13 +146,13 @@ def _environment() -> dict[str, str]:
 
 
 def job_of(cells: Sequence[Cell], seed: int, limits: Any, stop_at: int | None) -> dict[str, Any]:
-    """What a judge is told. limits: sandbox.Limits."""
-    return {
-        "cells": [asdict(cell) for cell in cells],
-        "seed": seed,
-        "limits": asdict(limits),
-        "stop_at": stop_at,
-    }
+    """What a judge is told: texts of what runs. limits: sandbox.Limits."""
+    told = [
+        {"kind": cell.kind, "source": "" if cell.kind in ("markdown", "written") else cell.source,
+         "grade_id": cell.grade_id, "points": cell.points}
+        for cell in cells
+    ]  # fmt: skip
+    return {"cells": told, "seed": seed, "limits": asdict(limits), "stop_at": stop_at}
 
 
 def _tell(channel: Channel, message: dict[str, Any]) -> None:
@@ -162,6 +178,9 @@ def main(control: int) -> None:
         data, sockets, _, _ = socket.recv_fds(line, 16, 2)
         if not data:
             break
+        if data == b"tests":
+            _compile(sockets[0])
+            continue
         pid = os.fork()
         if pid == 0:
             line.close()
@@ -186,6 +205,16 @@ def _warm() -> None:
     for name in ("judge", "through"):
         importlib.import_module(f"autograder.{name}")
     warm.settle()
+
+
+def _compile(descriptor: int) -> None:
+    """Compile tests before the forks that run them."""
+    from autograder import judge
+
+    with open(descriptor, "rb") as file:
+        file.seek(0)
+        judge.prepare(json.loads(file.read()))
+    gc.freeze()
 
 
 def _judge(learner: socket.socket, line: socket.socket) -> None:
