@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from autograder.arrays import WireError
 
 T = TypeVar("T")
-_LENGTH = struct.Struct("<I")
+_LENGTH, _FD = struct.Struct("<I"), struct.Struct("i")
+_ONE_SOCKET = socket.CMSG_LEN(_FD.size)
 _CHUNK = 1 << 20
 _AHEAD = 1 << 16
 _TICK = 0.2  # seconds after which a waiting call looks at the deadline
@@ -86,14 +87,15 @@ class Channel:
 
         Sender and reader must take turns: a frame that came early would lose its socket.
         """
-        fds: list[int] = []
+        passed: list[Any] = []
         while not self._early:
-            told = self._try(socket.recv_fds, self._sock, _AHEAD, 1)
+            told = self._try(self._sock.recvmsg, _AHEAD, _ONE_SOCKET)
             if told is not None and not told[0]:
                 raise Closed
             if told is not None:
                 self._early += told[0]
-                fds = told[1]
+                passed = told[1]
+        fds = [_FD.unpack_from(data)[0] for _, kind, data in passed if kind == socket.SCM_RIGHTS]
         return self.receive(), socket.socket(fileno=fds[0]) if fds else None
 
     def _filled(self, frame: bytearray, size: int) -> bytearray:

@@ -32,7 +32,8 @@ from typing import Any
 from autograder import isolate, procs
 from autograder import warm as warming
 
-TICK = 0.025  # seconds between two looks at the memory of running sessions
+TICK, SELDOM = 0.025, 0.25  # seconds between two looks at the memory of a session, at least and at most
+GROWTH = (2 << 30) * (os.cpu_count() or 1)  # bytes that a session can fill in a second
 Serve = Callable[[socket.socket], None]
 
 LONGEST = 65536  # bytes of one control message
@@ -94,6 +95,7 @@ class Session:
     cpu: float  # seconds
     base: int  # bytes that the child inherited and did not ask for
     watch: int  # pidfd: readable once the child has ended
+    next_look: float
     peak: int = 0
     why: str = ""
     folder: str = ""
@@ -105,14 +107,18 @@ class Session:
             self.trouble = os.read(self.setup, 1000).decode(errors="replace")
         return self.trouble
 
-    def look(self) -> None:
-        """Note the memory of the session's processes; end it when over a limit."""
-        used = procs.memory(self.pid, self.base, self.most)
-        self.peak = max(self.peak, used)
-        if used > self.most:
-            self.end("memory")
-        elif time.monotonic() > self.deadline:
+    def look(self, now: bool = False) -> None:
+        """Note the memory of the session's processes when it may be near its limit, or `now`; end it when
+        over a limit."""
+        moment = time.monotonic()
+        if moment > self.deadline:
             self.end("time")
+        if now or moment >= self.next_look:
+            used = procs.memory(self.pid, self.base, self.most)
+            self.peak = max(self.peak, used)
+            self.next_look = moment + min(max((self.most - used) / GROWTH, TICK), SELDOM)
+            if used > self.most:
+                self.end("memory")
 
     def end(self, why: str) -> None:
         self.why = self.why or why
@@ -131,7 +137,7 @@ class Session:
         elif request["do"] == "grow":
             send(self.channel, self.grow(request["bytes"]))
         elif request["do"] == "peak":
-            self.look()
+            self.look(now=True)
             send(self.channel, {"peak": self.peak})
 
     def grow(self, allowed: int | None) -> dict[str, Any]:
@@ -205,7 +211,8 @@ class Server:
         deadline = time.monotonic() + limits["submission_seconds"]
         session = Session(
             pid, channel, heard, limits["memory_bytes"], deadline, limits["cpu_seconds"],
-            isolate.own_memory("self"), os.pidfd_open(pid), folder=job.get("folder", ""),
+            isolate.own_memory("self"), os.pidfd_open(pid), time.monotonic() + TICK,
+            folder=job.get("folder", ""),
         )  # fmt: skip
         self.sessions[pid] = session
 
@@ -232,7 +239,7 @@ class Server:
                 waiting[session.watch] = session
                 if not session.why:
                     waiting[session.channel.fileno()] = session
-            pause = TICK * 1000 if self.sessions or self.strays else None
+            pause = self.pause()
             poller = select.poll()
             for descriptor in waiting:
                 poller.register(descriptor, select.POLLIN)
@@ -244,6 +251,13 @@ class Server:
             self.reap()
             if self.control.fileno() in ready and not self.accept():
                 return
+
+    def pause(self) -> float | None:
+        """Milliseconds until the next look at something; None if there is nothing to look at."""
+        if self.strays:
+            return TICK * 1000
+        soonest = min((session.next_look for session in self.sessions.values()), default=None)
+        return None if soonest is None else max(0.0, soonest - time.monotonic()) * 1000 + 1
 
     def accept(self) -> bool:
         data, descriptors, _, _ = socket.recv_fds(self.control, LONGEST, 3)

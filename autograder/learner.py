@@ -27,6 +27,7 @@ from autograder import shell as shells
 from autograder.channel import Channel, Closed
 from autograder.passed import number_of, stand_in
 from autograder.peer import Peer
+from autograder.rehearse import Asker, rehearse
 from autograder.wire import Handle, Limits
 
 FRAME = 256 << 20
@@ -215,7 +216,12 @@ def _type_name(cls: type) -> str:
 
 def warm() -> None:
     """Load what every child needs, once, in the process that will be forked."""
-    shells.warm()
+    shell = shells.warm()
+    nobody = socket.socketpair()[0]
+    learner = Learner(nobody, shell)
+    learner.objects[1] = lambda *arrays, **_: arrays[1] * 2
+    rehearse(Asker(learner.channel, Limits()), learner, "call", 1)
+    nobody.close()
     gc.collect()
     gc.freeze()
 

@@ -236,6 +236,8 @@ def warm() -> Shell:
     _inline(shell)
     run(shell, "warm", "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n1/0", 1 << 20)
     run(shell, "warm", "from IPython.display import HTML, display\ndisplay(HTML('a'))\n1+1", 1 << 20)
+    for _ in range(10):  # until Python has specialised what every cell runs through
+        run(shell, "warm", "import numpy as np\n\n\ndef f(x):\n    return x", 1 << 20)
     shell.reset(new_session=True)  # type: ignore[no-untyped-call]
     shell.user_ns.pop("plt", None)
     shell.execution_count = 1
