@@ -30,7 +30,7 @@ MAX_LEN = 72  # tokens; the longest sentence has fewer
 PAD, UNKNOWN = 0, 1
 HIDDEN = 0.3  # share of words that a training batch shows as unknown
 
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+|[^\sa-z0-9]")
+_WORD = re.compile(r"[a-z0-9]+|[^\sa-z0-9]")
 
 Model = Callable[[Tensor], Tensor]
 
@@ -141,21 +141,25 @@ def counting() -> Counting:
 def start_from_counts(model: nn.Module) -> None:
     """Let a TextClassifier begin as a bag of words. While grading: nothing.
 
-    Feature 0 of each word's embedding becomes its weight by counting, all other features become small, and
-    the head reads feature 0. The tables are found by their numbers of rows, whatever the model calls them.
+    Feature 0 of each word's embedding becomes its weight by counting, and the head reads that; all other
+    features are small, and the last layer of each branch is 0, so that blocks add nothing yet. Tables are
+    found by their numbers of rows, whatever the model calls them.
     """
     if check.host.grading:
         return
+    parts, counted = dict(model.named_parameters()), counting().weights
     table, places = (
-        next(part for part in model.parameters() if len(part) == rows) for rows in (VOCABULARY_SIZE, MAX_LEN)
+        next(part for part in parts.values() if len(part) == rows) for rows in (VOCABULARY_SIZE, MAX_LEN)
     )
-    counted, head = counting().weights, model.get_parameter("head.weight")
     with torch.no_grad():
         table.mul_(0.1)
         places.mul_(0.02)
-        head[:, 0] = torch.tensor([-0.5, 0.5])
         for word, at in ids().items():
-            table[at, 0] = 0.3 * counted[word]
+            table[at, 0] = 0.1 * counted[word]
+        parts["head.weight"][:, 0] = torch.tensor([-3.0, 3.0])
+        for name, part in parts.items():
+            if name.rpartition(".")[0].endswith(("out_proj", "feed_forward.down")):
+                part.zero_()
 
 
 # Models
