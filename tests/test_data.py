@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from byhand import cli, data, generated
+from byhand import cli, data, doctor, generated
 from byhand.data import cache, fetch, sources
 from tests import parcel
 
@@ -192,6 +192,18 @@ def test_a_submission_in_the_sandbox_is_told_that_it_sees_no_texts(
     sources._file.cache_clear()
     with pytest.raises(data.DataError, match="while a submission is graded its own cells see no texts"):
         data.pairs("general")
+
+
+def test_the_doctor_says_what_is_there_and_what_the_rest_would_add() -> None:
+    (before,) = doctor.data()
+    assert (before.mark, "lesson 07 needs it" in before.say, "`byhand data`" in before.say) == (
+        "--",
+        True,
+        True,
+    )
+    get()
+    (after,) = doctor.data()
+    assert (after.mark, after.say) == ("ok", "data: general, domain are there; lessons 01 to 05 need none")
 
 
 # ---- labels, weights, generated texts, the list
