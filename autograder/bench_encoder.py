@@ -67,7 +67,8 @@ class Compared:
         texts, tokens, d_model, d_hidden, layers = self.size
         return (
             f"{texts} texts of {tokens} tokens, E = {d_model}, hidden {d_hidden}, {layers} layers: "
-            f"{1000 * self.ours:.1f} ms a step, torch's own {1000 * self.torchs:.1f} ms, ratio {self.ratio:.2f}"
+            f"{1000 * self.ours:.1f} ms a step, torch's own {1000 * self.torchs:.1f} ms, "
+            f"ratio {self.ratio:.2f}"
         )
 
 

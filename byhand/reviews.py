@@ -175,19 +175,24 @@ def share_right(model: Model, split: str) -> float:
     return right / len(labels)
 
 
-def probe(vectors: Callable[[Sequence[str]], Tensor], split: str, steps: int = 200) -> float:
-    """Share right of one linear layer on vectors(texts) (B, E), which themselves are not trained."""
-    known = {one: vectors([text for text, _ in examples(one)]) for one in ("train", split)}
-    mean, spread = known["train"].mean(dim=0), known["train"].std(dim=0)
+def probe(vectors: Callable[[Sequence[str]], Tensor], split: str, every: int = 4, steps: int = 200) -> float:
+    """Share right of one linear layer on vectors(texts) (B, E), which themselves are not trained.
+
+    every: it learns from every fourth sentence of the training split, to save time.
+    """
+    seen, asked = examples("train")[::every], examples(split)
+    known, wanted = (vectors([text for text, _ in found]) for found in (seen, asked))
+    mean, spread = known.mean(dim=0), known.std(dim=0)
+    labels = torch.tensor([label for _, label in seen])
     layer = nn.Linear(len(mean), 2)
-    optimizer = torch.optim.Adam(layer.parameters(), lr=0.01, weight_decay=1e-3)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.01, weight_decay=0.02)
     for _ in range(steps):
-        loss = nn.functional.cross_entropy(layer((known["train"] - mean) / spread), encoded("train")[1])
+        loss = nn.functional.cross_entropy(layer((known - mean) / spread), labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    found = layer((known[split] - mean) / spread).argmax(dim=-1)
-    return float((found == encoded(split)[1]).float().mean())
+    found: list[int] = layer((wanted - mean) / spread).argmax(dim=-1).tolist()
+    return sum(one == label for one, (_, label) in zip(found, asked, strict=True)) / len(asked)
 
 
 def from_weights(read: Callable[[], Mapping[str, Tensor]]) -> nn.Module | None:
