@@ -31,7 +31,7 @@ from autograder.dispatch import cores
 from autograder.lesson import ROOT, Lesson
 
 RESULTS = ROOT / "autograder" / "results"
-EVERY = 0.25  # seconds between looks
+EVERY = 1.0  # seconds between looks: each costs some milliseconds
 MANY = 100_000
 CLUSTER = (16, 160, 1600)  # workers, for the arithmetic
 ROLES = ("coordinator", "worker", "fork server", "submission", "judges' server", "judge")
