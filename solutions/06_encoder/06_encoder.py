@@ -728,7 +728,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
