@@ -2,7 +2,7 @@
 
     python -m autograder.train_reference 06_encoder    writes solutions/06_encoder/weights.safetensors
 
-Runs the lesson's cells with its solutions, in order, up to the first training cell that hands in weights: what
+Runs the lesson's cells with its solutions, in order, up to the first that hands in weights: what
 a learner would do. The same versions of everything give the same weights. Order: the cells, the command.
 """
 
