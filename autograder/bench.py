@@ -33,7 +33,7 @@ from nbgrader.api import Gradebook
 from autograder import cli, release, sample
 from autograder.course import COURSE_ID, Course
 from autograder.dispatch import cores
-from autograder.lesson import Lesson, read
+from autograder.lesson import ROOT, Lesson, read
 
 STOCK = 8  # submissions for stock nbgrader: it takes seconds for each
 OURS = 96
@@ -142,7 +142,7 @@ def _ours(folder: Path, lesson: Lesson, count: int) -> Measured:
     course = Course(folder / "course", folder / "exchange", folder / "work").prepare()
     release.release(lesson.name, course)
     hand_in(course.root, lesson, count)
-    environment = {**os.environ, **course.environment()}
+    environment = {**os.environ, **course.environment(), "PYTHONPATH": str(ROOT)}
     here = [sys.executable, "-m"]
     seconds = _timed([[*here, "autograder.cli", "grade", lesson.name]], course.root, environment)
     pages = [[*here, "autograder.cli", "feedback", lesson.name]]

@@ -31,7 +31,7 @@ from autograder.dispatch import cores
 from autograder.lesson import ROOT, Lesson
 
 RESULTS = ROOT / "autograder" / "results"
-EVERY = 0.25  # seconds between looks
+EVERY = 1.0  # seconds between looks: each costs some milliseconds
 MANY = 100_000
 CLUSTER = (16, 160, 1600)  # workers, for the arithmetic
 ROLES = ("coordinator", "worker", "fork server", "submission", "judges' server", "judge")
@@ -59,17 +59,17 @@ class Scale:
 
 def run(lesson: Lesson, counts: Sequence[int], write: bool, as_json: bool) -> int:
     """Grade a class of each size, and say what it took. 1 if something was left or not graded."""
-    classes = []
+    about = {"lesson": lesson.name, "date": datetime.date.today().isoformat(), **bench.machine()}
+    classes: list[Scale] = []
     for count in sorted(counts):
         print(f"{lesson.name}: a class of {count} …", file=sys.stderr, flush=True)
         classes.append(measured(lesson, count))
-    about = {"lesson": lesson.name, "date": datetime.date.today().isoformat(), **bench.machine()}
-    told = {**about, "classes": [asdict(one) for one in classes]}
-    text = table(about, classes)
-    if write:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "scale.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        (RESULTS / "scale.md").write_text(text + "\n", encoding="utf-8")
+        told = {**about, "classes": [asdict(one) for one in classes]}
+        text = table(about, classes)
+        if write:  # after each class: the largest takes long, and may be stopped
+            RESULTS.mkdir(exist_ok=True)
+            (RESULTS / "scale.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+            (RESULTS / "scale.md").write_text(text + "\n", encoding="utf-8")
     print(json.dumps(told) if as_json else text)
     sound = all(one.graded == one.count and not _left(one) for one in classes)
     return 0 if sound else 1

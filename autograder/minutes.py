@@ -1,6 +1,7 @@
 """How long a lesson takes, by a stated formula: an estimate from its source, not the stop-watch of a person.
 
     python -m autograder.minutes              every exercise and lesson, beside what the lesson says
+    python -m autograder.minutes --write 01_scoring     put the estimates into that lesson's source
 
 minutes = words / 180              prose, hints included; formulas count as words
         + lines of code / 20       code to read or run, the given part of an answer too
@@ -17,11 +18,12 @@ import re
 import sys
 from math import ceil
 
-from autograder.lesson import Cell, Lesson, names, read
+from autograder.lesson import SOLUTIONS, Cell, Lesson, names, read
 
 WORDS, CODE_LINES, QUESTION, LINE_TO_WRITE, WORDS_TO_WRITE = 180, 20, 1.0, 1.5, 15
 
 _HEADING = re.compile(r"^### Exercise [\d.]+ · `(\w+)`.*?(?:about (\d+) minutes)?$", re.MULTILINE)
+_WHOLE = re.compile(r"([Aa]bout )(\d+) minutes")
 _ANSWER = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
 _RAISE = re.compile(r"^ *if [^\n]*:\n *raise [^\n]*$", re.MULTILINE)
 
@@ -68,13 +70,37 @@ def stated(lesson: Lesson) -> dict[str, int]:
     return {match[1]: int(match[2]) for match in _HEADING.finditer(text) if match[2]}
 
 
+def promised(lesson: Lesson) -> int:
+    """The minutes that its first cell promises for all of it; 0 if it names none."""
+    found = _WHOLE.search(lesson.cells[0].source)
+    return int(found[2]) if found else 0
+
+
+def written(lesson: Lesson, source: str) -> str:
+    """The lesson's source with the estimates in its headings and in its first cell."""
+    estimated = of_exercises(lesson)
+
+    def put(match: re.Match[str]) -> str:
+        return f"{match[1]}{match[2]}{match[3]}about {estimated[match[2]]} minutes"
+
+    source = re.sub(r"(?m)^(# ### Exercise [\d.]+ · `)(\w+)(`.*)about \d+ minutes$", put, source)
+    return _WHOLE.sub(rf"\g<1>{of_lesson(lesson)} minutes", source, count=1)
+
+
 def main() -> int:
-    """Print the estimates. Exit status 1 if a heading says something else."""
+    """Print the estimates, or write them. Exit status 1 if a lesson says something else."""
+    if sys.argv[1:2] == ["--write"]:
+        for name in sys.argv[2:]:
+            path = SOLUTIONS / name / f"{name}.py"
+            path.write_text(written(read(name), path.read_text("utf-8")), "utf-8")
+        return 0
     differ = False
     for name in names():
         lesson = read(name)
         said, estimated = stated(lesson), of_exercises(lesson)
-        print(f"{name}: {of_lesson(lesson)} minutes")
+        other = promised(lesson) != of_lesson(lesson)
+        differ = differ or other
+        print(f"{name}: {of_lesson(lesson)} minutes" + (f" (it says {promised(lesson)})" if other else ""))
         for exercise, minutes in estimated.items():
             other = said.get(exercise, minutes) != minutes
             differ = differ or other

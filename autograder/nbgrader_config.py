@@ -12,10 +12,9 @@ from typing import Any
 
 from autograder import course as courses
 
-CODE_STUB = (
-    "# YOUR CODE HERE\n"
-    "raise NotImplementedError("
-    '"Not written yet: replace this line with your code, run this cell, then run the check below.")'
+CODE_STUB = (  # short lines: a scroll bar would hide the advice
+    "# YOUR CODE HERE. Replace the next line, run this cell, then run the check below.\n"
+    'raise NotImplementedError("Not written yet: replace this line.")'
 )
 TEXT_STUB = "*Write your answer here.*"
 

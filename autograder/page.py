@@ -28,6 +28,9 @@ from nbformat.v4 import to_notebook_json
 ALT = "No description has been provided for this image"  # nbconvert's words
 from_dict: Any = nbformat.from_dict
 PICTURES = ("image/png", "image/jpeg")
+# Whatever the page's template is, it is shown cell by cell, from memory where the same cell was shown before.
+FROM_MEMORY = """{%- extends "index.html.j2" -%}
+{%- block any_cell scoped -%}{{ resources.shown(cell, super) }}{%- endblock -%}"""
 KEPT = 4000  # cells in memory; then the oldest are forgotten
 KEPT_BYTES = 20_000  # a cell that shows more is not kept: figures differ
 
@@ -44,7 +47,7 @@ class FeedbackPage(HTMLExporter):
 
     def __init__(self, config: Any = None, **options: Any) -> None:
         super().__init__(config=config, **options)
-        self.template_file = "page.html.j2"
+        self.raw_template = FROM_MEMORY
         self._cells: dict[str, str] = {}
         self._styles: dict[str, Any] = {}
         self._lexer: str | None = None

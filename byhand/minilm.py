@@ -99,13 +99,18 @@ def opened() -> tuple[dict[str, Tensor], WordPiece] | None:
 
 @torch.no_grad()
 def vectors(model: Callable[..., Tensor], pieces: WordPiece, texts: Sequence[str]) -> Tensor:
-    """(B, E): the mean of model(tokens, mask) over real tokens, divided by its length."""
+    """(B, E): the mean of model(tokens, mask) over real tokens, divided by its length.
+
+    Texts of like length share a batch, so that little is padded; the order of the result is theirs.
+    """
+    order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
     found = []
     for at in range(0, len(texts), BATCH):
-        tokens = pieces.batch(texts[at : at + BATCH])
+        tokens = pieces.batch([texts[one] for one in order[at : at + BATCH]])
         real = tokens != pieces.ids["[PAD]"]  # (B, T)
         found.append(mean_pool(model(tokens, real[:, None, None]), real))
-    return functional.normalize(torch.cat(found), dim=-1)
+    in_order = torch.cat(found)[torch.tensor(order).argsort()]
+    return functional.normalize(in_order, dim=-1)
 
 
 # The reference

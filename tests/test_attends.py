@@ -101,5 +101,5 @@ class Cache:
 
 def test_a_cache_that_keeps_views_is_noticed():
     attends.stays_small(lambda window: Cache(True))
-    with pytest.raises(check.CheckFailed, match="320 MiB"):
+    with pytest.raises(check.CheckFailed, match="180 MiB"):
         attends.stays_small(lambda window: Cache(False))

@@ -34,6 +34,8 @@ RIGHT = f"""{HEAD}    if not temperature > 0:
     total = exps.sum(axis=axis, keepdims=True)
     return exps / np.where(total == 0, 1, total)
 """
+WORDS = "Gaussian: what is near counts, wherever the village is."
+COMMENT = "A is right. B and C are missing."
 
 
 @pytest.fixture(scope="module")
@@ -139,14 +141,26 @@ def test_04_the_solution_passes(page: Page) -> None:
     check_says(page, "softmax: the visible checks pass.")
 
 
-def test_05_validate_names_what_is_left_to_do(page: Page) -> None:
+def test_05_an_answer_in_words_is_written_into_its_place(page: Page) -> None:
+    place = page.locator(".jp-Notebook .jp-MarkdownCell", has_text="Write your answer here.")
+    for _ in range(2):  # the first click scrolls there, and the cells on the way grow as they are drawn
+        place.locator(".jp-RenderedMarkdown").click()
+    page.keyboard.press("Enter")
+    shows(place.locator(".cm-content"), "Write your answer here.")
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(WORDS)
+    page.keyboard.press("Control+Enter")
+    shows(page.locator(".jp-Notebook .jp-RenderedMarkdown", has_text=WORDS), WORDS)
+
+
+def test_06_validate_names_what_is_left_to_do(page: Page) -> None:
     page.get_by_role("button", name="Validate", exact=True).click()
     dialog = page.locator(".jp-Dialog-content")
     shows(dialog, "dot_score is not written yet.")
     assert "softmax is not written yet" not in dialog.inner_text()
 
 
-def test_06_what_is_handed_in_is_listed_as_submitted(page: Page) -> None:
+def test_07_what_is_handed_in_is_listed_as_submitted(page: Page) -> None:
     page.locator(".jp-Dialog").get_by_role("button", name="Ok", exact=True).click()
     page.keyboard.press("Control+s")
     choose(page, "Nbgrader", "Assignment List")
@@ -158,22 +172,22 @@ def test_06_what_is_handed_in_is_listed_as_submitted(page: Page) -> None:
 # ---- the instructor
 
 
-def test_07_the_formgrader_collects_the_submission(page: Page) -> None:
+def test_08_the_formgrader_collects_the_submission(page: Page) -> None:
     choose(page, "Nbgrader", "Formgrader")
     row(page, LESSON).locator(".collect a").click()
     finish(page, "Successfully collected submissions")
     shows(row(page, LESSON).locator(".num-submissions"), "1")
 
 
-def test_08_its_button_grades_in_the_sandbox(page: Page) -> None:
+def test_09_its_button_grades_in_the_sandbox(page: Page) -> None:
     row(page, LESSON).locator(".num-submissions a").click()
     row(page, "needs autograding").locator(".autograde a").click()
     finish(page, "Successfully autograded")
-    shows(row(page, "graded").locator(".score"), re.compile(r"^3 / 25$"))
+    shows(row(page, "needs manual grading").locator(".score"), re.compile(r"^3 / 25$"))
 
 
-def test_09_the_graded_page_shows_the_points_and_the_message_of_an_exercise(page: Page) -> None:
-    row(page, "graded").locator(".student-name a").click()
+def test_10_the_graded_page_shows_the_points_and_the_message_of_an_exercise(page: Page) -> None:
+    row(page, "needs manual grading").locator(".student-name a").click()
     row(page, LESSON).locator(".name a").click()
     graded = formgrader(page).locator("body")
     shows(graded, "Submission 1 / 1")
@@ -186,7 +200,17 @@ def test_09_the_graded_page_shows_the_points_and_the_message_of_an_exercise(page
     }
 
 
-def test_10_feedback_goes_back_by_two_buttons(page: Page) -> None:
+def test_11_points_and_a_comment_for_the_words_are_typed_beside_them(page: Page) -> None:
+    graded = formgrader(page)
+    shows(graded.locator(".nbgrader_cell", has_text=WORDS), WORDS)
+    for box, text in (("choose_score", "2"), ("choose_score-comment", COMMENT)):
+        with page.expect_response(lambda answer: answer.request.method == "PUT") as saved:
+            graded.locator(f"#{box}").fill(text)
+            graded.locator(f"#{box}").press("Escape")
+        assert saved.value.ok
+
+
+def test_12_feedback_goes_back_by_two_buttons(page: Page) -> None:
     formgrader(page).get_by_role("link", name="Manual Grading").click()
     formgrader(page).get_by_role("link", name="Manage Assignments").click()
     row(page, LESSON).locator(".generate-feedback a").click()
@@ -198,14 +222,15 @@ def test_10_feedback_goes_back_by_two_buttons(page: Page) -> None:
 # ---- the learner again
 
 
-def test_11_the_learner_reads_the_score_and_no_hidden_check(page: Page) -> None:
+def test_13_the_learner_reads_the_score_and_no_hidden_check(page: Page) -> None:
     page.locator(".lm-TabBar-tab", has_text="Assignments").click()
     handed_in = page.locator("#submitted_assignments_list")
     handed_in.get_by_role("button", name="Fetch Feedback").click()
     handed_in.get_by_text("(view feedback)").click()
     page.locator(".jp-DirListing-item", has_text=f"{LESSON}.html").dblclick()
     feedback = page.frame_locator("iframe.jp-HTMLViewer-iframe, .jp-HTMLViewer iframe").locator("body")
-    shows(feedback, re.compile(r"Score:\s*3\.0\s*/\s*25\.0"))
+    shows(feedback, re.compile(r"Score:\s*5\.0\s*/\s*25\.0"))
+    shows(feedback, COMMENT)
     shows(feedback, "dot_score is not written yet.")
     assert "HIDDEN" not in feedback.inner_text()
     assert "check.rng()" not in feedback.inner_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from byhand import cli, data, generated
+from byhand import cli, data, doctor, generated
 from byhand.data import cache, fetch, sources
 from tests import parcel
 
@@ -52,7 +52,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 MENUS = [(f"Show the {name} panel", f"显示{chinese}面板") for name, chinese in parcel.THINGS.items()]
-MENUS.append(PAIRS[0])
+MENUS += [PAIRS[0], (f"{PAIRS[1][0]}s", "别的什么东西"), ("Something else entirely", f"{PAIRS[2][1]}")]
 
 
 def get(*more: str) -> int:
@@ -101,10 +101,10 @@ def test_same_packages_same_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     }
 
 
-def test_the_domain_holds_nothing_of_the_general_texts() -> None:
+def test_the_domain_holds_nothing_that_is_like_a_general_text() -> None:
     get()
     domain = [pair for split in data.SPLITS for pair in data.pairs("domain", split)]
-    assert sorted(domain) == sorted(MENUS[:-1])
+    assert sorted(domain) == sorted(MENUS[:-3])
 
 
 def test_an_offered_folder_is_used_instead_of_the_network(
@@ -192,6 +192,18 @@ def test_a_submission_in_the_sandbox_is_told_that_it_sees_no_texts(
     sources._file.cache_clear()
     with pytest.raises(data.DataError, match="while a submission is graded its own cells see no texts"):
         data.pairs("general")
+
+
+def test_the_doctor_says_what_is_there_and_what_the_rest_would_add() -> None:
+    (before,) = doctor.data()
+    assert (before.mark, "lesson 07 needs it" in before.say, "`byhand data`" in before.say) == (
+        "--",
+        True,
+        True,
+    )
+    get()
+    (after,) = doctor.data()
+    assert (after.mark, after.say) == ("ok", "data: general, domain are there; lessons 01 to 05 need none")
 
 
 # ---- labels, weights, generated texts, the list

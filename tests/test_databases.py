@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from autograder import course as courses
 from autograder import grade, release
 from autograder.course import COURSE_ID, Course
 from autograder.dispatch import Place
+from autograder.feedback import Pages
 from autograder.lesson import LessonError
 from byhand import check
 from tests.classroom import DOT, NAME, SHARE, TINY, WRONG_DOT, Here, book, hand_in, run
@@ -110,13 +112,25 @@ def grade_a_class(course: Course, url: str) -> list[dict[str, Any]]:
     return as_nbgrader_says(course, url)
 
 
+def pages(course: Course) -> dict[str, str]:
+    """The scores that the feedback pages show."""
+    made = Pages(course, NAME)
+    assert {said for _, said in made.make(["ana", "陈"])} == {"new"}
+    texts = {
+        path.parent.parent.name: path.read_text() for path in course.root.glob(f"feedback/*/{NAME}/*.html")
+    }
+    return {student: "".join(re.findall(r"Score: [-\d. /]+", text)) for student, text in texts.items()}
+
+
 if PROGRAMS:
 
     def test_both_databases_say_the_same(tmp_path: Path, server: Server, quiet: None):
         lite = course_on(tmp_path / "lite")
         here = grade_a_class(lite, f"sqlite:///{lite.root / 'gradebook.db'}")
-        there = grade_a_class(course_on(tmp_path / "post", server.url), server.url)
+        post = course_on(tmp_path / "post", server.url)
+        there = grade_a_class(post, server.url)
         assert there == here
+        assert pages(post) == pages(lite)
         assert [one["score"] for one in here] == [5.0, 2.0]
 
     def test_a_server_that_goes_away_is_a_sentence_and_the_next_run_ends_the_work(

@@ -84,4 +84,4 @@ def test_an_attachment_is_shown():
 def test_templates_belong_to_the_package():
     folder = Path(lesson.ROOT) / "autograder" / "templates"
     names = {str(path.relative_to(folder)) for path in folder.glob("*/*.j2")}
-    assert names == {"feedback/mathjax.html.j2", "feedback/page.html.j2", "formgrade/mathjax.html.j2"}
+    assert names == {"feedback/mathjax.html.j2", "formgrade/mathjax.html.j2"}

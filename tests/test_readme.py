@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder import cli, minutes, readme, trial
+from autograder import cli, lesson, minutes, readme, trial
 from autograder.lesson import SOLUTIONS, Cell, Lesson
 from byhand import cli as byhand_cli
 
@@ -147,3 +147,24 @@ def test_the_message_it_quotes_is_what_that_learner_reads(tmp_path):
     (tried,) = trial.run_bank("01_scoring", jobs=1, solutions=tmp_path)
     (message,) = (verdict.message for verdict in tried.report.verdicts if verdict.message)
     assert f"```text\n{message}\n```" in TEXT
+
+
+@pytest.mark.parametrize("name", lesson.names())
+def test_headings_and_first_cell_say_what_the_formula_says(name):
+    read = lesson.read(name)
+    estimated = minutes.of_exercises(read)
+    assert minutes.stated(read) == {exercise: estimated[exercise] for exercise in minutes.stated(read)}
+    assert set(minutes.stated(read)) == set(read.exercises)
+    assert minutes.promised(read) == minutes.of_lesson(read)
+
+
+def test_estimates_are_written_into_headings_and_first_cell_alone():
+    source = "# %% [markdown]\n# # 1\n# About 9 minutes.\n\n# %% [markdown]\n# ### Exercise 1 · `f` — about 7 minutes\n"
+    cells = (
+        Cell("markdown", "# 1\nAbout 9 minutes."),
+        Cell("markdown", "### Exercise 1 · `f` — about 7 minutes"),
+        Cell("solution", "### BEGIN SOLUTION\nx = 1\n### END SOLUTION", "f"),
+        Cell("test", "", "test_f", 1.0),
+    )
+    wanted = source.replace("About 9", "About 5").replace("about 7", "about 2")
+    assert minutes.written(lesson.Lesson("1", cells), source) == wanted

@@ -100,7 +100,8 @@ def test_a_learner_reads_what_to_do_in_place_of_the_solution() -> None:
     cells = release.learner_notebook(tiny()).cells
     stub = next(cell.source for cell in cells if cell.metadata.get("nbgrader", {}).get("grade_id") == "dot")
     assert stub.startswith("def dot(query, keys):\n")
-    assert "Not written yet: replace this line with your code" in stub
+    assert "Not written yet: replace this line." in stub
+    assert max(map(len, stub.splitlines())) < 90
 
 
 def test_nbgrader_generates_the_same_bytes_and_releases_them(tmp_path: Path) -> None:

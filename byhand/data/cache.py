@@ -117,7 +117,7 @@ def make(wanted: Collection, share_alike: bool) -> None:
     items = texts(wanted, share_alike)
     views = VIEWS if wanted.kind == "pairs" else VIEWS[:1]
     for other in map(collection, wanted.apart_from):
-        items = apart(items, texts(other, share_alike), views)
+        items = split.apart(items, texts(other, share_alike), views)
     splits = split.split(items, views, wanted.parts)
     folder = home() / wanted.name
     (folder / "about.json").unlink(missing_ok=True)
@@ -132,12 +132,6 @@ def make(wanted: Collection, share_alike: bool) -> None:
         "sha256": {name: hashlib.sha256(text).hexdigest() for name, text in content.items()},
     }
     write_about(wanted, say)
-
-
-def apart(items: Sequence[Row], others: Sequence[Row], views: Sequence[View]) -> list[Row]:
-    """The items that share no masked text with the others."""
-    seen = [(view, {view(other) for other in others}) for view in views]
-    return [item for item in items if not any(view(item) in known for view, known in seen)]
 
 
 def write_about(wanted: Collection, say: dict[str, Any]) -> None:

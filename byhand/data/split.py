@@ -3,7 +3,7 @@
     texts that share a key, or are alike -> one group -> the group's hash decides its split
 
 The hash depends on the group alone: neither the order of the texts nor texts elsewhere change it.
-Order: splits, groups, what is alike, counting leaks.
+Order: splits, groups, what is alike, what is not like others, counting leaks.
 """
 
 from __future__ import annotations
@@ -105,6 +105,19 @@ def _overlap(one: frozenset[str], other: frozenset[str], tenths: int) -> bool:
         return False
     shared = len(one & other)
     return 10 * shared >= tenths * (len(one) + len(other) - shared)
+
+
+def apart(
+    items: Sequence[Item], others: Sequence[Item], views: Sequence[Callable[[Item], str]]
+) -> list[Item]:
+    """The items whose masked texts are neither the same as those of the others nor alike to one."""
+    left = list(items)
+    for view in views:
+        known = {view(other) for other in others}
+        crossing = alike(known | {view(item) for item in left})
+        near = {text for pair in crossing if len(known.intersection(pair)) == 1 for text in pair}
+        left = [item for item in left if view(item) not in known | near]
+    return left
 
 
 # ---- counting leaks

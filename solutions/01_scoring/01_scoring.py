@@ -7,7 +7,7 @@
 # **Why.** To translate a word or finish a sentence, a model must look at *some* of its input now and at other parts
 # later. Attention decides where. All later lessons are built from what you write here.
 #
-# You need Python and the matrix product. About 75 minutes, in as many evenings as you like: on the next one, click
+# You need Python and the matrix product. About 70 minutes, in as many evenings as you like: on the next one, click
 # where you stopped and choose *Run › Run All Above Selected Cell*.
 
 # %%
@@ -315,7 +315,7 @@ with check.exercise("scaled_dot_score"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 5 · `bilinear_score` — 2 points, difficulty 2/3, importance 2/3, about 6 minutes
+# ### Exercise 5 · `bilinear_score` — 2 points, difficulty 2/3, importance 2/3, about 5 minutes
 # Query and key may differ in kind and in size. Let a learned matrix $W$ translate: it carries the query over to the
 # keys, where the dot product works.
 # $$s_j = q^\top W k_j, \qquad W: (D_q, D_k)$$

@@ -688,7 +688,7 @@ def teacher_forced(encoder, decoder, batch):
 
 
 # %% [markdown]
-# ### Exercise 8 · `train_dates` — 4 points, difficulty 2/3, importance 3/3, about 10 minutes
+# ### Exercise 8 · `train_dates` — 4 points, difficulty 2/3, importance 3/3, about 11 minutes
 #
 # **Train a translator of dates.** At least 98 % of dates it never saw must come out exactly. On two CPU cores that takes about a minute.
 #

@@ -7,7 +7,7 @@
 # **Why.** In lesson 02 one decoder looked at one sentence, a step at a time. Here all tokens look at once. Translators,
 # chatbots and image models are mostly this layer, again and again.
 #
-# You need lesson 01 and a little PyTorch. About 85 minutes.
+# You need lesson 01 and a little PyTorch. About 80 minutes.
 
 # %%
 import numpy as np
@@ -44,7 +44,7 @@ ax = plot.weights(weights[0], queries=words, keys=words, caption=caption)
 # Results keep the dtype and stay differentiable; inputs stay unchanged.
 
 # %% [markdown]
-# ### Exercise 1 · `padding_mask` — 1 point, difficulty 1/3, importance 3/3, about 5 minutes
+# ### Exercise 1 · `padding_mask` — 1 point, difficulty 1/3, importance 3/3, about 4 minutes
 # Sentences of a batch lie in one tensor, so short ones are filled up at the end with padding. Nobody may attend to
 # it. From the lengths, tell real tokens from padding:
 # $$\text{mask}_{bj} = (j < \text{length}_b)$$
@@ -103,7 +103,7 @@ with check.exercise("padding_mask"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 2 · `causal_mask` — 2 points, difficulty 2/3, importance 3/3, about 7 minutes
+# ### Exercise 2 · `causal_mask` — 2 points, difficulty 2/3, importance 3/3, about 6 minutes
 # A model that writes must not see what comes next. While it writes, earlier keys are kept, so $T$ new queries meet
 # $S \ge T$ keys. The **last** query and the **last** key are the same token: count from the end. Query $i$ may attend
 # to key $j$ exactly when
@@ -326,7 +326,7 @@ with check.exercise("scaled_dot_product_attention"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 4 · `split_heads` — 2 points, difficulty 2/3, importance 3/3, about 7 minutes
+# ### Exercise 4 · `split_heads` — 2 points, difficulty 2/3, importance 3/3, about 6 minutes
 # One set of weights can follow one relation. So cut the $E$ features into $H$ **heads** of $D = E/H$, and let each
 # attend by itself. Head $h$ takes the features $hD, \dots, (h+1)D - 1$ of **every** token:
 # $$\text{heads}_{b,h,t,d} = x_{b,\,t,\,hD+d}$$
@@ -430,7 +430,7 @@ with check.exercise("merge_heads"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 6 · `MultiHeadAttention` — 5 points, difficulty 3/3, importance 3/3, about 15 minutes
+# ### Exercise 6 · `MultiHeadAttention` — 5 points, difficulty 3/3, importance 3/3, about 21 minutes
 # The whole layer, like `nn.MultiheadAttention`:
 # $$\text{project} \to \text{split} \to \text{attend} \to \text{merge} \to \text{project}$$
 # 1. Four layers `nn.Linear(E, E)`: `q_proj`, `k_proj`, `v_proj`, `out_proj`, all with a bias or all without.
@@ -652,7 +652,7 @@ ax = plot.weights(weights[0, 0].detach(), title="head 0", caption=caption)
 ax = plot.weights(weights[0, 1].detach(), title="head 1", caption="What to see: other weights.")
 
 # %% [markdown]
-# ### Exercise 7 · `attention_cost` — 2 points, difficulty 2/3, importance 2/3, about 7 minutes
+# ### Exercise 7 · `attention_cost` — 2 points, difficulty 2/3, importance 2/3, about 6 minutes
 # What does attention cost? Count the two matrix products, $QK^\top$ and weights · $V$, for one sentence and all heads.
 # A product $(m, n) \cdot (n, p)$ has $m \cdot n \cdot p$ multiplications, each with an addition: 2 operations. Leave out
 # softmax and projections.
@@ -733,7 +733,7 @@ caption = "What to see: one line climbs twice as steeply. Both axes are logarith
 ax = plot.lines(lengths, memory, xlabel="tokens T", ylabel="memory (MiB)", log=True, caption=caption)
 
 # %% [markdown]
-# ### Exercise 8 · `previous_token_head` — 3 points, difficulty 3/3, importance 2/3, about 12 minutes
+# ### Exercise 8 · `previous_token_head` — 3 points, difficulty 3/3, importance 2/3, about 9 minutes
 # Attention is also a machine that you can program. Training often finds heads that look one token back. Build one
 # **without** training: choose two matrices such that
 # $$\text{softmax}\!\left(\frac{(XW_q)(XW_k)^\top}{\sqrt n}\right), \qquad X = I_n \text{ (token } i \text{ is row } i)$$

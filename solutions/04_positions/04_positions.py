@@ -7,7 +7,7 @@
 # **Why.** Lesson 03 ended with a flaw: shuffle the tokens, and attention does not notice. How a model counts positions
 # decides whether it can read a text longer than those it learned from.
 #
-# You need lesson 03. About 80 minutes.
+# You need lesson 03. About 100 minutes.
 
 # %%
 import math
@@ -50,7 +50,7 @@ for words in ([dog, bites, man], [man, bites, dog]):
     print("'bites' reads", [round(number, 4) for number in output[0, 1].tolist()])
 
 # %% [markdown]
-# ### Exercise 1 · `sinusoidal_encoding` — 3 points, difficulty 2/3, importance 3/3, about 10 minutes
+# ### Exercise 1 · `sinusoidal_encoding` — 3 points, difficulty 2/3, importance 3/3, about 7 minutes
 # Every pair of columns is one hand of a clock: its sine, then its cosine. The first hand is the fastest.
 # $$\text{PE}[p, 2i] = \sin\frac{p}{\text{base}^{2i/E}} \qquad \text{PE}[p, 2i+1] = \cos\frac{p}{\text{base}^{2i/E}}$$
 # Both columns of a pair share the **same** exponent. If $E$ is odd, the last cosine has no place; the exponent still
@@ -125,7 +125,7 @@ caption = "What to see: one peak at position 32, the same fall to both sides."
 ax = plot.lines(range(65), alike, xlabel="position p (tokens)", ylabel="dot product", caption=caption)
 
 # %% [markdown]
-# ### Exercise 2 · `offset_matrix` — 3 points, difficulty 3/3, importance 2/3, about 12 minutes
+# ### Exercise 2 · `offset_matrix` — 3 points, difficulty 3/3, importance 2/3, about 13 minutes
 # Why sines *and* cosines? Because "five tokens further" is then one matrix, whatever the place. With
 # $\theta_i = \text{base}^{-2i/E}$, every pair turns by $k\theta_i$:
 # $$\begin{pmatrix}\sin (p+k)\theta\\ \cos (p+k)\theta\end{pmatrix} =
@@ -207,7 +207,7 @@ moved = table[:4] @ offset_matrix(5, 64).T  # (4, E), every row times M
 print("largest difference from rows 5 to 8:", float((moved - table[5:9]).abs().max()))
 
 # %% [markdown]
-# ### Exercise 3 · `article_encoding` — 2 points, difficulty 1/3, importance 1/3, about 6 minutes
+# ### Exercise 3 · `article_encoding` — 2 points, difficulty 1/3, importance 1/3, about 9 minutes
 # An article that explains attention prints another formula, in place of sines and cosines, and calls it hyperbolic. For
 # position $i$ and column $j$, both from 0:
 # $$\frac{1}{\cos a - \sin a}, \qquad a = \frac{i}{10000^{j/d}}$$
@@ -268,7 +268,7 @@ with check.exercise("article_encoding"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 4 · `count_poles` — 1 point, difficulty 1/3, importance 1/3, about 5 minutes
+# ### Exercise 4 · `count_poles` — 1 point, difficulty 1/3, importance 1/3, about 8 minutes
 # How often does that formula explode? Count the entries of the table whose absolute value is **strictly above**
 # `limit`, and return an `int`.
 #
@@ -346,7 +346,7 @@ ax = plot.lines(lengths, largest, xlabel="positions", ylabel="largest entry", lo
 print("entries above 100 in article_encoding(512, 64):", count_poles(512, 64, 100.0), "of", 512 * 64)
 
 # %% [markdown]
-# ### Exercise 5 · `LearnedPositions` — 2 points, difficulty 2/3, importance 3/3, about 8 minutes
+# ### Exercise 5 · `LearnedPositions` — 2 points, difficulty 2/3, importance 3/3, about 9 minutes
 # Why choose the numbers by hand? Let training find them: one parameter `weight` `(max_positions, d_model)`, a row for
 # each place. Token $t$ of a text that begins at place `start` (its beginning may have been read before) gets
 # $$x_t + \text{weight}_{\text{start} + t}$$
@@ -434,7 +434,7 @@ with check.exercise("LearnedPositions"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 6 · `combine_positions` — 2 points, difficulty 2/3, importance 2/3, about 6 minutes
+# ### Exercise 6 · `combine_positions` — 2 points, difficulty 2/3, importance 2/3, about 12 minutes
 # Positions can be **added** to the tokens, or written beside them:
 # $$\text{add: } x + P \;\; (B, T, E) \qquad \text{concat: } [x \mid P] \;\; (B, T, 2E)$$
 # `positions` `(T, E)` is the same for every text. It is cast to the dtype of `x`, so that half precision stays half. A
@@ -514,7 +514,7 @@ with check.exercise("combine_positions"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 7 · `ConcatProjection` — 2 points, difficulty 1/3, importance 1/3, about 6 minutes
+# ### Exercise 7 · `ConcatProjection` — 2 points, difficulty 1/3, importance 1/3, about 7 minutes
 # A published design writes positions beside the **result** of attention and projects back to $E$:
 # $$y = [\text{attended} \mid P]\, W^\top + b, \qquad W: (E, 2E)$$
 # It holds one layer, `proj = nn.Linear(2 * d_model, d_model)`; no activation, no residual. Another length or size of
@@ -723,7 +723,7 @@ caption = "What to see: the three lines lie on each other."
 ax = plot.lines(range(40), scores, xlabel="distance (tokens)", ylabel="score", caption=caption)
 
 # %% [markdown]
-# ### Exercise 9 · `alibi_bias` — 3 points, difficulty 3/3, importance 2/3, about 12 minutes
+# ### Exercise 9 · `alibi_bias` — 3 points, difficulty 3/3, importance 2/3, about 14 minutes
 # **ALiBi** leaves tokens alone and lowers scores: the further, the lower, with a slope $m_h$ for each head. Queries align with
 # the end of the keys.
 # $$\text{bias}_{hij} = -m_h\, \lvert i + S - T - j\rvert$$

@@ -7,7 +7,7 @@
 # **Why.** Full attention compares everything with everything: twice the text, four times the work. Books, recordings,
 # genomes and long chats are out of reach. Each exercise saves in another way, and you measure what it costs.
 #
-# You need lesson 03. About 85 minutes, in as many evenings as you like.
+# You need lesson 03. About 130 minutes, in as many evenings as you like.
 
 # %%
 import math
@@ -35,7 +35,7 @@ ax = plot.mask(blocks.window_mask(20, 20, 3), caption=caption)
 # of sizes are given: `attends.check_sizes` and the like. Inputs stay unchanged, dtypes too.
 
 # %% [markdown]
-# ### Exercise 1 · `window_mask` — 2 points, difficulty 2/3, importance 3/3, about 6 minutes
+# ### Exercise 1 · `window_mask` — 2 points, difficulty 2/3, importance 3/3, about 7 minutes
 # A query at position $p = i + S - T$ sees the keys at most `window` away:
 # $$|p - j| \le w, \qquad \text{if causal, also } j \le p$$
 # So a causal query sees `window + 1` keys, its own among them. Fewer keys than queries, or a window below 0: a
@@ -102,7 +102,7 @@ with check.exercise("window_mask"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 2 · `local_attention` — 4 points, difficulty 3/3, importance 3/3, about 16 minutes
+# ### Exercise 2 · `local_attention` — 4 points, difficulty 3/3, importance 3/3, about 26 minutes
 # Now save: **compute only near the diagonal**. Cut the queries into blocks. A block from `start` to `end` can see
 # nothing outside `start − window … end + window`, so slice these keys, score, mask what is still too far, softmax, sum.
 # Here T = S.
@@ -206,7 +206,7 @@ caption = "What to see: equal scores, shared among at most 5 keys. Outside the b
 ax = plot.weights(local_attention(nothing, nothing, identity, 2), caption=caption)
 
 # %% [markdown]
-# ### Exercise 3 · `predictive_weights` — 2 points, difficulty 2/3, importance 2/3, about 8 minutes
+# ### Exercise 3 · `predictive_weights` — 2 points, difficulty 2/3, importance 2/3, about 9 minutes
 # A fixed window assumes that query and key run side by side. In translation they do not. Luong's *local-p* lets the
 # network **predict a centre** $c$, such as 4.3, and favours keys nearby:
 # $$a_s = \text{softmax}(\text{scores})_s \cdot e^{-\frac{(s - c)^2}{2\,\text{width}^2}}, \qquad s = 0 \dots S-1$$
@@ -309,7 +309,7 @@ caption = "What to see: a bell of weights around each predicted centre; none of 
 ax = plot.lines(range(12), bells, xlabel=plot.KEYS, ylabel="weight", caption=caption)
 
 # %% [markdown]
-# ### Exercise 4 · `global_mask` — 2 points, difficulty 1/3, importance 2/3, about 5 minutes
+# ### Exercise 4 · `global_mask` — 2 points, difficulty 1/3, importance 2/3, about 9 minutes
 # With a window alone, news travels `window` tokens a layer. A few **global** tokens are short cuts: they see all, and
 # all see them. A question's tokens in question answering are such, or the classification token.
 # $$\text{mask}_{ij} = |i-j| \le w \;\text{ or }\; i \in G \;\text{ or }\; j \in G$$
@@ -387,7 +387,7 @@ caption = "What to see: two full rows and columns cross the band; still a small 
 ax = plot.mask(global_mask(20, 2, [0, 12]), caption=caption)
 
 # %% [markdown]
-# ### Exercise 5 · `segment_attention` — 3 points, difficulty 3/3, importance 2/3, about 12 minutes
+# ### Exercise 5 · `segment_attention` — 3 points, difficulty 3/3, importance 2/3, about 18 minutes
 # Another cut: chapters. Position $p$ belongs to segment $\lfloor p / \text{segment} \rfloor$, counted from the first
 # **key**. A query sees its own segment and the one before, never the future. So segments are **chained**: after $n$
 # layers, news has come from $n$ segments back.
@@ -476,7 +476,7 @@ nothing, identity = torch.zeros(11, 4), torch.eye(11)
 ax = plot.weights(segment_attention(nothing, nothing, identity, 4), caption=caption)
 
 # %% [markdown]
-# ### Exercise 6 · `linear_attention` — 3 points, difficulty 3/3, importance 2/3, about 12 minutes
+# ### Exercise 6 · `linear_attention` — 3 points, difficulty 3/3, importance 2/3, about 18 minutes
 # See all, yet linear? Replace $e^{q\cdot k}$ by $\varphi(q)\cdot\varphi(k)$ with $\varphi = \text{elu} + 1$, and
 # change the **order of the products**:
 # $$o_i = \frac{\varphi(q_i)^\top \left(\sum_j \varphi(k_j)\, v_j^\top\right)}{\varphi(q_i)^\top \sum_j \varphi(k_j)}$$
@@ -589,7 +589,7 @@ caption = "What to see: a louder query gives softmax's best key everything; the 
 ax = plot.bars(bars, [f"key {number}" for number in range(1, 7)], ylabel="weight", caption=caption)
 
 # %% [markdown]
-# ### Exercise 7 · `online_attention` — 4 points, difficulty 3/3, importance 3/3, about 16 minutes
+# ### Exercise 7 · `online_attention` — 4 points, difficulty 3/3, importance 3/3, about 24 minutes
 # Exact attention to all keys, without ever holding all scores: read keys **a block at a time**. FlashAttention does this.
 # Keep per query the largest score $m$ so far, the sum $\ell$ of $e^{s-m}$, and the weighted sum $o$ of values. When a
 # block brings a larger $m'$, all that was summed before shrinks:
@@ -716,7 +716,7 @@ series = {"online, after so many keys": running, "full attention": exact}
 ax = plot.lines(range(4, 33, 4), series, xlabel="keys read (tokens)", ylabel="output", caption=caption)
 
 # %% [markdown]
-# ### Exercise 8 · `RollingCache` — 2 points, difficulty 2/3, importance 3/3, about 8 minutes
+# ### Exercise 8 · `RollingCache` — 2 points, difficulty 2/3, importance 3/3, about 12 minutes
 # A model that writes keeps the keys and values of earlier tokens. With a window, old ones are never asked again, so
 # forget them: the memory stays constant, however long the chat.
 #
