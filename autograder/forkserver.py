@@ -212,8 +212,7 @@ class Server:
         session = Session(
             pid, channel, heard, limits["memory_bytes"], deadline, limits["cpu_seconds"],
             isolate.own_memory("self"), os.pidfd_open(pid), time.monotonic() + TICK,
-            folder=job.get("folder", ""),
-        )  # fmt: skip
+            folder=job.get("folder", ""))  # fmt: skip
         self.sessions[pid] = session
 
     def reap(self) -> None:

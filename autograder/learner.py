@@ -19,7 +19,7 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from autograder import envelope
@@ -31,6 +31,7 @@ from autograder.rehearse import Asker, rehearse
 from autograder.wire import Handle, Limits
 
 FRAME = 256 << 20
+_NONE: Mapping[str, Any] = {}
 TEXT = 1500  # characters of an error's text that are sent
 
 
@@ -56,7 +57,7 @@ class Learner(Peer):
             "cell": self.cell,
             "snapshot": self.snapshot,
             "name": self.name,
-            "call": lambda function, args, kwargs: function(*args, **kwargs),
+            "call": lambda function, args, kwargs=_NONE: function(*args, **kwargs),
             "get": lambda thing, name: getattr(thing, name),
             "set": lambda thing, name, value: setattr(thing, name, value),
             "item": lambda thing, key: thing[key],

@@ -48,7 +48,8 @@ class Remote:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         call = Call(self._remote_name, args, kwargs, self._remote_peer.hidden)
-        return _ask(self, "call", (args, kwargs), call, self._remote_name + "(…)")
+        arguments = (args, kwargs) if kwargs else (args,)
+        return _ask(self, "call", arguments, call, self._remote_name + "(…)")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -109,7 +109,7 @@ with check.exercise("softmax"):
     check.values("softmax(blocked)", softmax(blocked), want, **rules)
     ### BEGIN HIDDEN TESTS
     slow = lambda scores, axis, temperature: blocks.softmax(scores / temperature, axis)  # torch's
-    for shape in [(1,), (5,), (3, 4), (2, 3, 4), (2, 1, 3, 2)]:
+    for shape in [(1,), (5,), (3, 4), (2, 1, 3, 2)]:
         for axis in range(-len(shape), len(shape)):
             scores = np.where(check.rng().random(shape) < 0.3, -np.inf, 3 * check.normal(*shape))
             case = (scores, axis, (0.3, 1.0, 4.0)[axis % 3])
@@ -707,7 +707,7 @@ with check.exercise("repair_weights", needs=("softmax",)):
     note = "These similarities add up to 0; dividing by that sum cannot be right."
     check.values("repair_weights(balanced)", got, want, axes=("key",), note=note)
     ### BEGIN HIDDEN TESTS
-    cases = [[size * check.normal(S) - size] for S in (1, 2, 6, 33) for size in (1, 3)]
+    cases = [[size * check.normal(S) - size] for S, size in [(1, 1), (2, 3), (6, 1), (33, 3)]]
     rules = {"axes": ("key",), "note": "Normalise once, with a stable softmax."}
     check.agrees("repair_weights(similarity)", repair_weights, blocks.softmax, cases, **rules)
     pairs = [1e4, 1e4 - 1], [-1e4, -1e4 - 1], [-3.0, -4.0], [0.0, -1.0]
