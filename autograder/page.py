@@ -31,7 +31,7 @@ PICTURES = ("image/png", "image/jpeg")
 # Whatever the page's template is, it is shown cell by cell, from memory where the same cell was shown before.
 FROM_MEMORY = """{%- extends "index.html.j2" -%}
 {%- block any_cell scoped -%}{{ resources.shown(cell, super) }}{%- endblock -%}"""
-KEPT = 4000  # cells in memory; then the oldest are forgotten
+KEPT = 500  # cells in memory; then those that were not shown for longest are forgotten
 KEPT_BYTES = 20_000  # a cell that shows more is not kept: figures differ
 
 
@@ -84,11 +84,13 @@ class FeedbackPage(HTMLExporter):
         key = f"{self._lexer}{json.dumps(cell, sort_keys=True)}"
         if len(key) > KEPT_BYTES:
             return make()
-        if key not in self._cells:
+        shown = self._cells.pop(key, None)
+        if shown is None:
+            shown = make()
             while len(self._cells) >= KEPT:
                 del self._cells[next(iter(self._cells))]
-            self._cells[key] = make()
-        return self._cells[key]
+        self._cells[key] = shown  # last, so the last to be forgotten
+        return shown
 
     def _init_resources(self, resources: Any) -> Any:
         resources = super()._init_resources(resources)

@@ -16,6 +16,7 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import GetGrades
 
 from autograder import feedback
+from autograder import page as page_module
 from autograder.course import COURSE_ID, Course
 from autograder.feedback import Pages
 from autograder.lesson import LessonError
@@ -127,6 +128,16 @@ def test_a_page_shows_no_hidden_test_and_holds_nothing_that_acts_or_is_fetched(c
         assert soup.find_all(["script", "iframe", "object", "embed", "link"]) == []
         assert all(image["src"].startswith("data:") for image in soup.find_all("img"))
         assert "default-src 'none'" in str(soup.meta.find_next("meta", {"http-equiv": True}))
+
+
+def test_what_is_remembered_of_a_large_class_has_an_end(course: Course, monkeypatch: pytest.MonkeyPatch):
+    by_command(course)
+    whole = pages(course)
+    monkeypatch.setattr(page_module, "KEPT", 4)
+    made = Pages(course, NAME)
+    made.make([*STUDENTS, *STUDENTS])
+    assert len(made._exporter._cells) == 4
+    assert pages(course) == whole
 
 
 def test_a_page_that_is_right_already_is_not_written_again(
