@@ -239,6 +239,7 @@ def _judge(learner: socket.socket, line: socket.socket) -> None:
     """The life of one judge. Never returns."""
     from autograder import judge
 
+    gc.disable()  # its life is short, and a collection would touch, and so copy, every page
     channel = Channel(line)
     _tell(channel, {"pid": os.getpid()})
     job = json.loads(channel.receive())

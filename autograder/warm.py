@@ -12,6 +12,7 @@ import ctypes
 import gc
 import importlib
 import os
+import sys
 
 _LARGE = 2 << 20  # bytes of a large page on x86_64, and on aarch64 with pages of 4 KiB
 _COLLAPSE = 25  # MADV_COLLAPSE, Linux 6.1
@@ -57,6 +58,9 @@ def settle() -> None:
 
     A kernel that knows no such request refuses it; forks are then slower and nothing else changes.
     """
+    fonts = sys.modules.get("matplotlib.font_manager")
+    if fonts is not None:
+        fonts._get_font.cache_clear()  # else every fork does it, and copies what it clears
     gc.collect()
     gc.freeze()
     libc = ctypes.CDLL(None)
