@@ -8,6 +8,7 @@ Order: memory, time, curves, the table.
 from __future__ import annotations
 
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -159,7 +160,8 @@ def beside_torch(
 def _row(name: str, function: Callable[[], Tensor], device: str, whole: float) -> float:
     """Print a line of the table. Returns milliseconds, 0.0 if it does not run here."""
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the compiler's own
             taken = milliseconds(function, device)
     except Exception as error:  # compiling fails in many ways
         if name != FLEX:
