@@ -159,7 +159,7 @@ def test_headings_and_first_cell_say_what_the_formula_says(name):
 
 
 def test_estimates_are_written_into_headings_and_first_cell_alone():
-    source = "# %% [markdown]\n# # 1\n# About 9 minutes.\n\n# %% [markdown]\n# ### Exercise 1 · `f` — about 7 minutes\n"
+    source = "# # 1\n# About 9 minutes.\n\n# ### Exercise 1 · `f` — about 7 minutes\n"
     cells = (
         Cell("markdown", "# 1\nAbout 9 minutes."),
         Cell("markdown", "### Exercise 1 · `f` — about 7 minutes"),

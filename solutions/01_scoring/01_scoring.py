@@ -137,7 +137,7 @@ with check.exercise("softmax"):
 # %%
 some_scores = np.array([2.0, 1.5, -0.5, -1.0])
 shares = {f"temperature {t}": softmax(some_scores, temperature=t) for t in (0.5, 1.0, 3.0)}
-ax = plot.bars(shares, names, ylabel="weight")
+ax = plot.bars(shares, names, ylabel="weight", caption="What to see: heat makes all shares alike.")
 
 # %% [markdown]
 # ### Exercise 2 · `dot_score` — 1 point, difficulty 1/3, importance 3/3, about 4 minutes
@@ -589,7 +589,8 @@ across, curves = np.linspace(0, 6, 61), {}
 for width in (0.05, 0.4, 3.0):
     near = lambda query, keys: gaussian_score(query, keys, width)
     curves[f"width {width}"] = [attend(np.array([x]), places, measured, near)[0][0] for x in across]
-ax = plot.lines(across, curves, xlabel="place (query)", ylabel="prediction")
+caption = "What to see: a narrow bell runs after each grey measurement, a wide one hardly notices them."
+ax = plot.lines(across, curves, xlabel="place (query)", ylabel="prediction", caption=caption)
 _ = ax.scatter(places, measured, s=12, color="grey")
 
 # %% [markdown]
@@ -619,11 +620,9 @@ plot.explore(four_keys, labels=["a", "b", "c", "d"], score="gaussian")
 
 # %%
 states = np.array([[0.9, 0.1, 0.2], [0.1, 0.9, 0.3], [0.2, 0.2, 0.8], [0.8, 0.3, 0.1]])  # (S, D) = (4, 3)
-
 a = blocks.softmax(states @ states[-1])[:, None]  # (S, 1)
-ax = plot.weights(
-    a * states, title="y = a * x, as published: four states in, four out. Which is the summary?"
-)
+caption = "What to see: the published y = a * x, four states in, four out. Which row is the summary?"
+ax = plot.weights(a * states, caption=caption)
 ax.set(xlabel="feature", ylabel="row of the result")
 _ = ax.figure.axes[-1].set(ylabel="entry of a * x")
 
@@ -679,9 +678,8 @@ with check.exercise("repair_context", needs=("softmax", "attend", "dot_score")):
 
 # %%
 similarity = np.array([3.0, 1.0, -6.0])
-
 both = {"similarity": similarity, "weight (published)": blocks.softmax(similarity / similarity.sum())}
-ax = plot.bars(both, ["a", "b", "c"], ylabel="similarity, weight")
+ax = plot.bars(both, ["a", "b", "c"], ylabel="similarity, weight", caption="What to see: c, the worst, wins.")
 
 
 # %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "repair_weights", "locked": false, "solution": true, "task": false}
@@ -734,10 +732,10 @@ with check.exercise("repair_weights", needs=("softmax",)):
 hours = np.arange(24)
 clock = 2 * np.stack([np.cos(hours * np.pi / 12), np.sin(hours * np.pi / 12)], axis=1)  # (24, 2)
 temperature = 15 - 5 * np.cos((hours - 3) * np.pi / 12)[:, None]  # (24, 1), in °C
-
 published = blocks.softmax(clock @ clock.T @ temperature / 2**0.5)
 days = {"measured": temperature[:, 0], "published formula": published[:, 0]}
-ax = plot.lines(hours, days, xlabel="hour of the day", ylabel="temperature (°C)")
+caption = "What to see: the published formula predicts the same number at every hour."
+ax = plot.lines(hours, days, xlabel="hour of the day", ylabel="temperature (°C)", caption=caption)
 
 
 # %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "repair_attention", "locked": false, "solution": true, "task": false}
@@ -791,7 +789,8 @@ with check.exercise("repair_attention", needs=("softmax", "scaled_dot_score", "a
 
 # %%
 days["your repair"] = repair_attention(clock, clock, temperature)[:, 0]
-ax = plot.lines(hours, days, xlabel="hour of the day", ylabel="temperature (°C)")
+caption = "What to see: your curve follows the measurements, a little flatter."
+ax = plot.lines(hours, days, xlabel="hour of the day", ylabel="temperature (°C)", caption=caption)
 
 # %% [markdown]
 # ## Experiment: what does the size do?
@@ -809,8 +808,10 @@ for D in 2**powers:
         a = blocks.softmax(s)
         variance[name].append(s.var())
         entropy[name].append(-(a * np.log2(a + 1e-300)).sum(axis=-1).mean())
-ax = plot.lines(2**powers, variance, xlabel="size D", ylabel="variance of the scores", log=True)
-ax = plot.lines(powers, entropy, xlabel="log2 of the size D", ylabel="entropy of the weights (bits)")
+caption = "What to see: without the scale the variance is D itself; with it, 1 at any size."
+ax = plot.lines(2**powers, variance, xlabel="size D", ylabel="variance", log=True, caption=caption)
+caption = "What to see: without the scale, large sizes leave one key; with it, dozens go on sharing."
+ax = plot.lines(powers, entropy, xlabel="log2 of D", ylabel="entropy of the weights (bits)", caption=caption)
 
 # %% [markdown]
 # **Questions.** At $D = 1024$ without the scale, about how many keys share the weight ($2^{\text{bits}}$)? A weight
@@ -844,7 +845,6 @@ for row, name in enumerate(cases):
 #
 # A person grades this, 1 point a case: ½ for a score that fits, ½ for a reason that names the property and what the
 # other score would do. Double-click the line below the hints to write.
-#
 # <details><summary>Hint 1 · idea</summary>Ask: does length matter, does the origin matter, are the sizes equal?</details>
 # <details><summary>Hint 2 · shape of the answer</summary>"…, because …. With …, … would win."</details>
 # <details><summary>Hint 3 · nearly there</summary>Compare "three times as long" and "nearby" in the table, and the shapes each function accepts.</details>

@@ -51,7 +51,7 @@ for words in ([dog, bites, man], [man, bites, dog]):
 
 # %% [markdown]
 # ### Exercise 1 · `sinusoidal_encoding` — 3 points, difficulty 2/3, importance 3/3, about 7 minutes
-# Every pair of columns is one hand of a clock: its sine, then its cosine. The first hand is the fastest.
+# Every pair $i$ of columns is one hand of a clock at position $p$: its sine, then its cosine. Pair 0 is the fastest.
 # $$\text{PE}[p, 2i] = \sin\frac{p}{\text{base}^{2i/E}} \qquad \text{PE}[p, 2i+1] = \cos\frac{p}{\text{base}^{2i/E}}$$
 # Both columns of a pair share the **same** exponent. If $E$ is odd, the last cosine has no place; the exponent still
 # holds $E$ itself. The table is float32.
@@ -209,7 +209,7 @@ print("largest difference from rows 5 to 8:", float((moved - table[5:9]).abs().m
 # %% [markdown]
 # ### Exercise 3 · `article_encoding` — 2 points, difficulty 1/3, importance 1/3, about 9 minutes
 # An article that explains attention prints another formula, in place of sines and cosines, and calls it hyperbolic. For
-# position $i$ and column $j$, both from 0:
+# position $i$ and column $j$, both from 0, and $d$ = `d_model`:
 # $$\frac{1}{\cos a - \sin a}, \qquad a = \frac{i}{10000^{j/d}}$$
 # Write it faithfully, to see what it does. Where $\cos a$ nearly equals $\sin a$, a rounding error becomes a large
 # error: compute in **float64**, and only return float32.
@@ -350,7 +350,7 @@ print("entries above 100 in article_encoding(512, 64):", count_poles(512, 64, 10
 # Why choose the numbers by hand? Let training find them: one parameter `weight` `(max_positions, d_model)`, a row for
 # each place. Token $t$ of a text that begins at place `start` (its beginning may have been read before) gets
 # $$x_t + \text{weight}_{\text{start} + t}$$
-# Places outside the table do not exist: `start` below 0 or an end beyond it is a `ValueError` that names both numbers.
+# Places outside the table do not exist: `start` below 0 or an end beyond it is a `ValueError` with the place and the size.
 # Ending exactly at the end is fine. Features that do not fit must raise an error, too.
 #
 # **Predict first:** the table has 4 rows, the text 3 tokens. Which starts are allowed?
@@ -390,9 +390,9 @@ class LearnedPositions(nn.Module):
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_LearnedPositions", "locked": true, "points": 2, "solution": false, "task": false}
 with check.exercise("LearnedPositions"):
     layer, call = LearnedPositions(4, 2), "the names and shapes of the parameters of LearnedPositions(4, 2)"
-    axes, said = ("text", "token", "feature"), ("start", "position", "token", "weight", "x")
+    axes, said = ("text", "token", "feature"), ("start", "position", "place", "row", "token", "weight", "x")
     got = sorted((name, list(part.shape)) for name, part in layer.named_parameters())
-    check.values(call, got, [("weight", [4, 2])])
+    check.values(call, got, [("weight", [4, 2])], note="One nn.Parameter, weight; a plain tensor is none.")
     layer.load_state_dict({"weight": torch.tensor([[1.0, 2], [3, 4], [5, 6], [7, 8]])})
     x = torch.tensor([[[10.0, 20], [30, 40]]])
     check.kept("layer(x)", layer, x)
@@ -407,7 +407,7 @@ with check.exercise("LearnedPositions"):
     wrong = {"start was not used.": [[[11, 22], [33, 44]]], "one row too early.": [[[13, 24], [35, 46]]]}
     got, want = layer(x, start=2), torch.tensor([[[15.0, 26], [37, 48]]])
     check.values("layer(x, start=2), which ends exactly at the end", got, want, axes=axes, known_wrong=wrong)
-    check.raises("layer(x, start=-1)", lambda: layer(x, start=-1), mentions=("start", "-1"))
+    check.raises("layer(x, start=-1)", lambda: layer(x, start=-1), mentions=(said, "-1"))
     check.raises("layer(x, start=3)", lambda: layer(x, start=3), mentions=(said, "4", ("5", "3", "2")))
     check.source("LearnedPositions", forbid=("manual_seed",), allow_text="torch.randn or torch.zeros.")
     ### BEGIN HIDDEN TESTS
@@ -426,7 +426,7 @@ with check.exercise("LearnedPositions"):
     layer = LearnedPositions(5, 3)
     starts = [(6, 0), (1, 5), (3, 3), (5, 1), (1, 50)]
     cases = [([said, "5", (str(start + T), str(T), str(start))], (2, T, 3), start) for T, start in starts]
-    cases += [(["start", str(start)], (2, 1, 3), start) for start in (-1, -3)]
+    cases += [([said, str(start)], (2, 1, 3), start) for start in (-1, -3)]
     check.refuses("LearnedPositions(5, 3)", layer, cases, make=torch.zeros)
     for E, features in [(3, 1), (1, 3), (3, 4)]:
         name, layer = f"LearnedPositions(5, {E})", LearnedPositions(5, E)
@@ -604,9 +604,9 @@ with check.exercise("ConcatProjection", needs=("combine_positions",)):
 # ### Exercise 8 · `apply_rope` — 3 points, difficulty 3/3, importance 3/3, about 12 minutes
 # **Rotary positions** add nothing. They turn each pair of features of a query or key, $(0, 1), (2, 3), …$, by an angle
 # that grows with its position $p$:
-# $$\theta_i = p \cdot \text{base}^{-2i/D}, \qquad
-# \begin{pmatrix}x_0\\x_1\end{pmatrix} \to
-# \begin{pmatrix}x_0\cos\theta_i - x_1\sin\theta_i\\ x_0\sin\theta_i + x_1\cos\theta_i\end{pmatrix}$$
+# $$\theta_i = \text{base}^{-2i/D}, \qquad
+# \begin{pmatrix}x_{2i}\\x_{2i+1}\end{pmatrix} \to
+# \begin{pmatrix}x_{2i}\cos p\theta_i - x_{2i+1}\sin p\theta_i\\ x_{2i}\sin p\theta_i + x_{2i+1}\cos p\theta_i\end{pmatrix}$$
 # A score compares directions, so only the **difference** of two positions is left in it. Angles must be float32 or
 # wider, since half precision cannot count beyond 2,048; the result has the dtype of `x`. Odd $D$: `ValueError` with its value.
 # `positions` of another length: an error.
@@ -729,7 +729,7 @@ ax = plot.lines(range(40), scores, xlabel="distance (tokens)", ylabel="score", c
 # $$\text{bias}_{hij} = -m_h\, \lvert i + S - T - j\rvert$$
 # For $H$ a power of two, $m_h = 2^{-8h/H}$, $h = 1 … H$. For other $H$, as published: with $n$ the largest power of two
 # below $H$, first the $n$ slopes of $n$ heads; then, of the slopes of $2n$ heads, the 1st, 3rd, 5th, … until there are
-# $H$. Fewer keys than queries: `ValueError` with both numbers. Only past keys are compared.
+# $H$. Fewer keys than queries: `ValueError` with both numbers. What you say of future keys does not count.
 #
 # **Predict first:** the slopes of 2 heads? Of 3?
 # <details><summary>Answer</summary>1/16 and 1/256; for 3 heads one more at the end, 1/4, the first of the four slopes for 4 heads.</details>
@@ -815,14 +815,14 @@ with check.exercise("alibi_bias"):
 
 # %% [markdown]
 # All keys have the same score; only the bias differs. **Question:** which head sees the whole text? Which would find
-# the last letter before a gap?
+# the nearest word?
 # <details><summary>Answer</summary>Head 7, the smallest slope, sees nearly all alike. Head 0 sees what is near.</details>
 
 # %%
 bias = alibi_bias(8, 1, 12)[:, 0]  # (H, S): the last query
 caption = "What to see: head 0 looks at the end, head 7 at everything."
 ax = plot.weights(bias.softmax(dim=-1), queries=[f"head {h}" for h in range(8)], caption=caption)
-ax.set_ylabel("heads of the last query")
+_ = ax.set_ylabel("heads of the last query")
 
 # %% [markdown]
 # ## Experiment: trained at 32, tested at 128
@@ -838,7 +838,7 @@ readers = {}
 
 # %% [markdown]
 # The model calls your functions. If one is not written yet, put `blocks.` before its name, or leave out its line.
-# Training takes some seconds for each, a minute for all on a busy computer. Results stay in `readers`: after an
+# Training takes some seconds for each, a minute or two for all on a busy computer. Results stay in `readers`: after an
 # interrupt, run the cell again and it goes on with the next.
 
 # %%
@@ -855,10 +855,10 @@ extrapolate.train_all(readers, ways, steps=300)
 curves = extrapolate.accuracy(readers)
 caption = "What to see: how each line goes on to the right of position 32, where training ended."
 ax = plot.lines(range(4, 128, 8), curves, xlabel="position (tokens)", ylabel="share right", caption=caption)
-ax.axvline(32, color="black", linewidth=0.8, linestyle="--")
+_ = ax.axvline(32, color="black", linewidth=0.8, linestyle="--")
 
 # %% [markdown]
-# <details><summary>How to read it</summary>Learned rows beyond 32 never got a gradient, and unseen clock readings are as new to the model. Rotary knows distances, yet meets larger ones than it has learned. ALiBi only says "nearer counts more", and this task is made for that. Without positions, one layer can only count letters. The article's huge entries drown the words even where it was trained.</details>
+# <details><summary>How to read it</summary>Learned rows beyond 32 never got a gradient, and unseen clock readings are as new to the model. Rotary knows distances, yet meets larger ones than it has learned: it lasts a little longer, then falls as fast. ALiBi only says "nearer counts more", and this task is made for that. Without positions, one layer can only count letters. The article's huge entries drown the words even where it was trained.</details>
 #
 # **Honest:** one task, one small layer, one seed. Now take "the letter three places back": what does "nearer counts
 # more" know about exactly three? Train new readers with `texts=extrapolate.three_back` and see.

@@ -601,6 +601,35 @@ class LearnedPositions(nn.Module):
         x += self.weight[start : start + x.shape[1]]
         return x
 
+# %% right LearnedPositions: says which places lie outside, and how many rows there are
+class LearnedPositions(nn.Module):
+    def __init__(self, max_positions, d_model):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(max_positions, d_model))
+
+    def forward(self, x, start=0):
+        B, T, E = x.shape
+        end = start + T
+        if not 0 <= start <= end <= len(self.weight):
+            raise ValueError(f"places {start} to {end} are not in a table of {len(self.weight)} rows")
+        if E != self.weight.shape[1]:
+            raise ValueError(f"x has {E} features")
+        return x + self.weight[torch.arange(start, end)].expand(B, T, -1)
+
+# %% right LearnedPositions: says the first and the last position
+class LearnedPositions(nn.Module):
+    def __init__(self, max_positions, d_model):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(max_positions, d_model))
+
+    def forward(self, x, start=0):
+        T, E = x.shape[-2:]
+        if start < 0 or start + T > len(self.weight):
+            raise ValueError(f"positions {start} to {start + T - 1} are outside the {len(self.weight)} of the table")
+        if E != self.weight.shape[1]:
+            raise ValueError(f"x has {E} features, the table {self.weight.shape[1]}")
+        return x + self.weight[start : start + T]
+
 # %% right LearnedPositions: zeros to begin with
 class LearnedPositions(nn.Module):
     def __init__(self, max_positions, d_model):

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 06 · A Transformer encoder that classifies, tags, and runs real weights
 #
-# **Goal.** Put attention, normalisation, residuals and a small network together: the encoder block. Stack it, train it twice, then load 22.7 million real weights into it and search this course's own text by meaning.
+# **Goal.** Put attention, normalisation, residuals and a small network together: the encoder block. Stack it, train it twice, then load a published model of 22.7 million weights into it and search this course's own text by meaning.
 #
 # **Why.** This block, hardly changed since 2017, reads search queries, tags medical reports and ranks answers. After this lesson, BERT is a class of yours.
 #
@@ -117,9 +117,15 @@ with check.exercise("LayerNorm"):
         "eps belongs inside the root, added to the variance.": [[-0.366025] * 3 + [1.098076], flat],
         "the variance is divided by E - 1; divide by E.": [[-0.447214] * 3 + [1.341641], flat],
         "eps was not used.": [[-0.577350] * 3 + [1.732051], flat],
-        "eps was not used, and a row of equal numbers is 0 / 0.": [[-0.577350] * 3 + [1.732051], [math.nan] * 4],
+        "eps was not used, and a row of equal numbers is 0 / 0.": [
+            [-0.577350] * 3 + [1.732051],
+            [math.nan] * 4,
+        ],
         "the mean is still there; subtract it.": [[0.5] * 3 + [2.5], [9.0] * 4],
-        "the mean was not subtracted, neither above nor below.": [[0.353553] * 3 + [1.767767], [0.993884] * 4],
+        "the mean was not subtracted, neither above nor below.": [
+            [0.353553] * 3 + [1.767767],
+            [0.993884] * 4,
+        ],
         "this is divided by the variance; take its root.": [[-0.25] * 3 + [0.75], flat],
         "this runs over the rows; each row has a mean of its own.": [
             [-0.970143] * 3 + [-0.894427],
@@ -150,8 +156,15 @@ with check.exercise("LayerNorm"):
             rows.append([(one - mean) / root * w + b for one, w, b in zip(row, weight, bias, strict=True)])
         return torch.tensor(rows, dtype=torch.float64).reshape(x.shape).to(x.dtype)
 
-    cases = [(shape, torch.float64, 0, 1) for shape in [(5,), (3, 4), (2, 3, 6), (2, 1, 3, 2), (4, 1), (1, 1), (4, 4)]]
-    cases += [((2, 3, 6), torch.float64, 0, 1e-3), ((2, 5, 8), torch.float32, 0, 1), ((2, 3, 64), torch.float32, 1e3, 1)]
+    cases = [
+        (shape, torch.float64, 0, 1)
+        for shape in [(5,), (3, 4), (2, 3, 6), (2, 1, 3, 2), (4, 1), (1, 1), (4, 4)]
+    ]
+    cases += [
+        ((2, 3, 6), torch.float64, 0, 1e-3),
+        ((2, 5, 8), torch.float32, 0, 1),
+        ((2, 3, 64), torch.float32, 1e3, 1),
+    ]
     for shape, dtype, middle, size in cases:
         x = (middle + size * torch.randn(shape, generator=generator, dtype=torch.float64)).to(dtype)
         layer = LayerNorm(shape[-1]).to(dtype)
@@ -167,7 +180,9 @@ with check.exercise("LayerNorm"):
     (layer(x) * x).sum().backward()
     slopes = {name: part.grad for name, part in layer.named_parameters()}
     normal = slow(x, [1.0] * 4, [0.0] * 4, 1e-5)
-    check.values("the gradient of weight in (layer(x) * x).sum()", slopes["weight"], (normal * x).sum(dim=(0, 1)))
+    check.values(
+        "the gradient of weight in (layer(x) * x).sum()", slopes["weight"], (normal * x).sum(dim=(0, 1))
+    )
     check.values("the gradient of bias in (layer(x) * x).sum()", slopes["bias"], x.sum(dim=(0, 1)))
     for size, features in [(4, 1), (1, 5), (6, 12), (2, 4)]:
         call, given = f"LayerNorm({size})(torch.zeros(3, {features}))", torch.zeros(3, features)
@@ -223,7 +238,9 @@ with check.exercise("FeedForward"):
     layer = FeedForward(1, 2)
     shapes = {name: tuple(part.shape) for name, part in layer.named_parameters()}
     want = {"up.weight": (2, 1), "up.bias": (2,), "down.weight": (1, 2), "down.bias": (1,)}
-    check.values("the parameters of FeedForward(1, 2)", dict(sorted(shapes.items())), dict(sorted(want.items())))
+    check.values(
+        "the parameters of FeedForward(1, 2)", dict(sorted(shapes.items())), dict(sorted(want.items()))
+    )
     state = {"up.weight": torch.tensor([[1.0], [-1.0]]), "up.bias": torch.zeros(2)}
     state |= {"down.weight": torch.ones(1, 2), "down.bias": torch.tensor([-2.0])}
     layer.load_state_dict(state)
@@ -250,7 +267,10 @@ with check.exercise("FeedForward"):
     for shape, hidden in [((4,), 3), ((3, 2), 5), ((2, 3, 4), 8), ((2, 1, 1), 1), ((5, 3), 3)]:
         for dtype in (torch.float64, torch.float32):
             layer = FeedForward(shape[-1], hidden).to(dtype)
-            state = {name: torch.randn(tuple(part.shape), generator=generator).to(dtype) for name, part in layer.named_parameters()}
+            state = {
+                name: torch.randn(tuple(part.shape), generator=generator).to(dtype)
+                for name, part in layer.named_parameters()
+            }
             layer.load_state_dict(state)
             x = 2 * torch.randn(shape, generator=generator).to(dtype)
             parts = [state[f"{name}.{kind}"] for name in ("up", "down") for kind in ("weight", "bias")]
@@ -261,13 +281,24 @@ with check.exercise("FeedForward"):
     check.gradient("FeedForward(3, 5)(x)", lambda x: layer(x), (x,))
     layer.zero_grad()
     layer(x).square().sum().backward()
-    arrived = all(part.grad is not None and bool((part.grad != 0).any()) for _, part in layer.named_parameters())
+    arrived = all(
+        part.grad is not None and bool((part.grad != 0).any()) for _, part in layer.named_parameters()
+    )
     check.true("FeedForward(3, 5)(x)", arrived, "a parameter gets no gradient.")
     layer = FeedForward(1, 1, dropout=0.5).double()
-    layer.load_state_dict({"up.weight": torch.ones(1, 1), "up.bias": torch.ones(1) / 2, "down.weight": torch.ones(1, 1), "down.bias": torch.ones(1)})
+    layer.load_state_dict(
+        {
+            "up.weight": torch.ones(1, 1),
+            "up.bias": torch.ones(1) / 2,
+            "down.weight": torch.ones(1, 1),
+            "down.bias": torch.ones(1),
+        }
+    )
     got, x = layer(torch.ones(400, 1, dtype=torch.float64)), torch.ones(400, 1, dtype=torch.float64)
     kept, call = (got - 1).abs() > 0.5, "FeedForward(1, 1, dropout=0.5)(torch.ones(400, 1)) while training"
-    check.true(call, 0.3 < kept.double().mean().item() < 0.7, "about half of the hidden numbers must be dropped.")
+    check.true(
+        call, 0.3 < kept.double().mean().item() < 0.7, "about half of the hidden numbers must be dropped."
+    )
     one = 1.5 * (1 + math.erf(1.5 / math.sqrt(2))) / 2
     want = 1 + 2 * one * kept.double()
     check.values(call, got, want, note="Dropout falls on the hidden numbers, after GELU and before down.")
@@ -331,12 +362,20 @@ from byhand import check, probe_encoder
 
 with check.exercise("EncoderBlock"):
     library = ("TransformerEncoderLayer", "TransformerEncoder", "blocks.EncoderBlock", "manual_seed")
-    check.source("EncoderBlock", forbid=library, allow_text="MultiHeadAttention, nn.LayerNorm, blocks.FeedForward.")
+    check.source(
+        "EncoderBlock", forbid=library, allow_text="MultiHeadAttention, nn.LayerNorm, blocks.FeedForward."
+    )
     shapes = probe_encoder.block_shapes(2, 3)
     state = {name: torch.zeros(shape) for name, shape in shapes.items()}
     state |= {"norm1.weight": torch.ones(2), "norm2.weight": torch.ones(2)}
-    state |= {"attention.out_proj.bias": torch.tensor([1.0, 0]), "feed_forward.down.bias": torch.tensor([0.0, 4])}
-    x, axes = torch.tensor([[[3.0, 1.0]]]), ("text", "token", "feature")  # attention adds (1, 0), the other (0, 4)
+    state |= {
+        "attention.out_proj.bias": torch.tensor([1.0, 0]),
+        "feed_forward.down.bias": torch.tensor([0.0, 4]),
+    }
+    x, axes = (
+        torch.tensor([[[3.0, 1.0]]]),
+        ("text", "token", "feature"),
+    )  # attention adds (1, 0), the other (0, 4)
     layer = EncoderBlock(2, 1, 3)
     got = {name: tuple(part.shape) for name, part in layer.named_parameters()}
     call = "the parameters of EncoderBlock(2, 1, 3)"
@@ -352,7 +391,9 @@ with check.exercise("EncoderBlock"):
         "the sums are normalised once more at the end; pre-norm leaves them.": [[[-1.0, 1.0]]],
     }
     want, note = torch.tensor([[[4.0, 5.0]]]), "x is (3, 1); here attention adds (1, 0), feed-forward (0, 4)."
-    check.values("block(x), pre-norm", layer(x), want, axes=axes, known_wrong=wrong, note=note, tolerance=1e-3)
+    check.values(
+        "block(x), pre-norm", layer(x), want, axes=axes, known_wrong=wrong, note=note, tolerance=1e-3
+    )
     layer = EncoderBlock(2, 1, 3, norm_first=False)
     layer.load_state_dict(state)
     wrong = {
@@ -362,7 +403,9 @@ with check.exercise("EncoderBlock"):
         "norm1 is missing: it comes after the first sum.": [[[-0.99998, 0.99998]]],
     }
     want = torch.tensor([[[-1.0, 1.0]]])
-    check.values("block(x), post-norm", layer(x), want, axes=axes, known_wrong=wrong, note=note, tolerance=1e-4)
+    check.values(
+        "block(x), post-norm", layer(x), want, axes=axes, known_wrong=wrong, note=note, tolerance=1e-4
+    )
     ### BEGIN HIDDEN TESTS
     probe_encoder.block(EncoderBlock, check.generator())
     ### END HIDDEN TESTS
@@ -395,9 +438,7 @@ class TransformerEncoder(nn.Module):
     Raises: ValueError if T is above max_len; the message holds both numbers.
     """
 
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         ### BEGIN SOLUTION
@@ -411,11 +452,11 @@ class TransformerEncoder(nn.Module):
 
     def forward(self, tokens):
         ### BEGIN SOLUTION
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -430,14 +471,21 @@ from byhand import check, probe_encoder
 
 with check.exercise("TransformerEncoder"):
     library = ("nn.TransformerEncoder", "blocks.TransformerEncoder", "manual_seed")
-    check.source("TransformerEncoder", forbid=library, allow_text="EncoderBlock, nn.Embedding, nn.ModuleList.")
+    check.source(
+        "TransformerEncoder", forbid=library, allow_text="EncoderBlock, nn.Embedding, nn.ModuleList."
+    )
     encoder = TransformerEncoder(10, 8, 2, 12, 2, max_len=6)
-    tokens, call = torch.tensor([[4, 7, 0, 0], [4, 7, 9, 0]]), "TransformerEncoder(10, 8, 2, 12, 2, max_len=6)(tokens)"
+    tokens, call = (
+        torch.tensor([[4, 7, 0, 0], [4, 7, 9, 0]]),
+        "TransformerEncoder(10, 8, 2, 12, 2, max_len=6)(tokens)",
+    )
     out = encoder(tokens)
     check.shape(call, out, (2, 4, 8), axes=("text", "token", "feature"))
     note = "tokens is [[4, 7, 0, 0], [4, 7, 9, 0]], pad_id 0: nothing may attend to the zeros."
     alone = encoder(torch.tensor([[4, 7]]))
-    check.values("the text 4, 7 without its padding", alone[0], out[0, :2].detach(), note=note, tolerance=1e-4)
+    check.values(
+        "the text 4, 7 without its padding", alone[0], out[0, :2].detach(), note=note, tolerance=1e-4
+    )
     many = torch.ones(1, 7, dtype=torch.long)
     check.raises("encoder(torch.ones(1, 7, dtype=torch.long))", lambda: encoder(many), mentions=("7", "6"))
     spread = out.var(dim=-1, unbiased=False).mean().item()
@@ -506,7 +554,10 @@ with check.exercise("mean_pool"):
     generator = check.generator()
 
     def slow(x, mask):
-        rows = [[row[t] for t in range(len(row)) if may[t]] for row, may in zip(x.double(), mask.tolist(), strict=True)]
+        rows = [
+            [row[t] for t in range(len(row)) if may[t]]
+            for row, may in zip(x.double(), mask.tolist(), strict=True)
+        ]
         means = [torch.stack(row).mean(dim=0) if row else torch.zeros(x.shape[-1]).double() for row in rows]
         return torch.stack(means).to(x.dtype)
 
@@ -522,8 +573,22 @@ with check.exercise("mean_pool"):
     check.gradient("mean_pool(x, mask)", mean_pool, (x, mask))
     _, (grad, _) = check.backward(mean_pool, (x, mask), torch.ones(3, 2, dtype=torch.float64))
     want = mask[..., None].double().expand(3, 4, 2) / torch.tensor([3.0, 1, 4]).double()[:, None, None]
-    check.values("the gradient of x in mean_pool(x, mask).sum()", grad, want, note="0 at padding, finite everywhere.")
-    for shape in [(3, 3), (3, 5), (3, 1), (1, 4), (2, 4), (4,), (3, 4, 1), (3, 4, 2), (1, 1), (4, 3), (1, 3, 4)]:
+    check.values(
+        "the gradient of x in mean_pool(x, mask).sum()", grad, want, note="0 at padding, finite everywhere."
+    )
+    for shape in [
+        (3, 3),
+        (3, 5),
+        (3, 1),
+        (1, 4),
+        (2, 4),
+        (4,),
+        (3, 4, 1),
+        (3, 4, 2),
+        (1, 1),
+        (4, 3),
+        (1, 3, 4),
+    ]:
         call, given = f"mean_pool(torch.zeros(3, 4, 2), mask {shape})", torch.ones(shape, dtype=torch.bool)
         numbers = {str(n) for n in shape} - {"2"} if set(shape) - {3, 4, 2} else set()
         said = (("mask", "x"), *sorted(numbers))
@@ -568,11 +633,15 @@ import torch
 from byhand import check, probe_encoder
 
 with check.exercise("TextClassifier", needs=("mean_pool",)):
-    check.source("TextClassifier", forbid=("blocks.TextClassifier", "manual_seed"), allow_text="nn.Linear, mean_pool.")
+    check.source(
+        "TextClassifier", forbid=("blocks.TextClassifier", "manual_seed"), allow_text="nn.Linear, mean_pool."
+    )
     table = torch.tensor([[100.0, 100], [1, 0], [0, 1], [3, 5]])  # what the encoder gives for the ids 0 to 3
     encoder = probe_encoder.KnownEncoder(table, pad_id=0)
     model = TextClassifier(encoder, 2)
-    check.true("model.encoder", model.encoder is encoder, "it is not the encoder that was given; keep that one.")
+    check.true(
+        "model.encoder", model.encoder is encoder, "it is not the encoder that was given; keep that one."
+    )
     head = {"head.weight": torch.tensor([[1.0, 0], [1, 1]]), "head.bias": torch.tensor([0.0, 10])}
     model.load_state_dict(head, strict=False)
     wrong = {
@@ -598,7 +667,9 @@ with check.exercise("TextClassifier", needs=("mean_pool",)):
         tokens[0, :4], tokens[1], tokens[2, 1] = pad, pad, pad
         call = f"TextClassifier(encoder, {n})(tokens), encoder.d_model {E}, encoder.pad_id {pad}"
         weight, bias = model.head.weight.detach(), model.head.bias.detach()
-        check.values(f"the shapes of head in {call}", (tuple(weight.shape), tuple(bias.shape)), ((n, E), (n,)))
+        check.values(
+            f"the shapes of head in {call}", (tuple(weight.shape), tuple(bias.shape)), ((n, E), (n,))
+        )
         kept = [[table[one] for one in row if one != pad] for row in tokens.tolist()]
         pooled = torch.stack([torch.stack(row).mean(dim=0) if row else torch.zeros(E) for row in kept])
         check.values(call, model(tokens), pooled @ weight.T + bias, axes=axes, note=note)
@@ -606,12 +677,21 @@ with check.exercise("TextClassifier", needs=("mean_pool",)):
         check.kept(call, model, tokens)
         model.zero_grad()
         model(tokens).sum().backward()
-        counts = torch.stack([(tokens == one).double().sum(dim=1) / (tokens != pad).sum(dim=1).clamp(min=1) for one in range(V)])
+        counts = torch.stack(
+            [
+                (tokens == one).double().sum(dim=1) / (tokens != pad).sum(dim=1).clamp(min=1)
+                for one in range(V)
+            ]
+        )
         counts[pad] = 0
         want = counts.sum(dim=1, keepdim=True).float() * weight.sum(dim=0)
-        check.values(f"the gradient that reaches the encoder in {call}", encoder.table.grad, want, tolerance=1e-4)
+        check.values(
+            f"the gradient that reaches the encoder in {call}", encoder.table.grad, want, tolerance=1e-4
+        )
         slope = dict(model.named_parameters())["head.weight"].grad
-        check.values(f"the gradient of head.weight in {call}", slope, pooled.sum(dim=0).expand(n, E), tolerance=1e-4)
+        check.values(
+            f"the gradient of head.weight in {call}", slope, pooled.sum(dim=0).expand(n, E), tolerance=1e-4
+        )
     ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -654,13 +734,21 @@ with check.exercise("TokenTagger"):
     check.source("TokenTagger", forbid=("blocks.TokenTagger", "manual_seed"), allow_text="nn.Linear.")
     encoder = probe_encoder.KnownEncoder(torch.tensor([[7.0, 7], [1, 0], [0, 1], [3, 5]]), pad_id=0)
     model, tokens = TokenTagger(encoder, 2), torch.tensor([[1, 3, 0], [2, 2, 1]])
-    check.true("model.encoder", model.encoder is encoder, "it is not the encoder that was given; keep that one.")
+    check.true(
+        "model.encoder", model.encoder is encoder, "it is not the encoder that was given; keep that one."
+    )
     head = {"head.weight": torch.tensor([[1.0, 0], [1, 1]]), "head.bias": torch.tensor([0.0, 10])}
     model.load_state_dict(head, strict=False)
     wrong = {
         "logits stay as they are: no softmax.": [[[0.000017, 0.999983]] * 3] * 2,
-        "padding became 0; each column gets its logits.": [[[1, 11], [3, 18], [0, 0]], [[0, 11], [0, 11], [1, 11]]],
-        "the encoder's output became 0 at padding; leave it.": [[[1, 11], [3, 18], [0, 10]], [[0, 11], [0, 11], [1, 11]]],
+        "padding became 0; each column gets its logits.": [
+            [[1, 11], [3, 18], [0, 0]],
+            [[0, 11], [0, 11], [1, 11]],
+        ],
+        "the encoder's output became 0 at padding; leave it.": [
+            [[1, 11], [3, 18], [0, 10]],
+            [[0, 11], [0, 11], [1, 11]],
+        ],
         "all tokens got the text's mean; no pooling here.": [[[2, 14.5]] * 3, [[1 / 3, 11]] * 3],
         "these are tags; return the logits.": [[1, 1, 1], [1, 1, 1]],
     }
@@ -675,7 +763,9 @@ with check.exercise("TokenTagger"):
         model, tokens = TokenTagger(encoder, n), torch.randint(V, (B, T), generator=generator)
         call = f"TokenTagger(encoder, {n})(tokens), encoder.d_model {E}, tokens ({B}, {T})"
         weight, bias = model.head.weight.detach(), model.head.bias.detach()
-        check.values(f"the shapes of head in {call}", (tuple(weight.shape), tuple(bias.shape)), ((n, E), (n,)))
+        check.values(
+            f"the shapes of head in {call}", (tuple(weight.shape), tuple(bias.shape)), ((n, E), (n,))
+        )
         check.values(call, model(tokens), table[tokens] @ weight.T + bias, axes=axes)
         check.values(f"what the encoder received in {call}", encoder.seen, [tokens])
         check.kept(call, model, tokens)
@@ -683,15 +773,17 @@ with check.exercise("TokenTagger"):
         model(tokens).sum().backward()
         counts = torch.bincount(tokens.flatten(), minlength=V)[:, None].float()
         want = counts * weight.sum(dim=0)
-        check.values(f"the gradient that reaches the encoder in {call}", encoder.table.grad, want, tolerance=1e-4)
+        check.values(
+            f"the gradient that reaches the encoder in {call}", encoder.table.grad, want, tolerance=1e-4
+        )
     ### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Training: does the reviewer like the film?
 #
-# 10,061 sentences of film reviews, rated by twenty people each, half of them positive. First the honest baselines, which know nothing of order: always the commonest label; and the **bag of words**, naive Bayes: each word has a weight, counted in the training texts, and their sum decides.
+# 10,061 sentences of film reviews, rated by at least twenty people each, half of them positive; 1,977 are held out. First the honest baselines: always the commonest label, and two **bags of words**, which know no order. Each word gets a weight, by logistic regression or by counting (naive Bayes), and the sum decides.
 #
-# **Question:** which of the words below would mislead it in *not bad at all*?
+# **Question:** which of the words below would mislead them in *not bad at all*?
 
 # %%
 if check.host.grading:
@@ -699,21 +791,24 @@ if check.host.grading:
 else:
     for text, label in reviews.examples("train")[5::1700]:
         print(("positive" if label else "negative"), text)
-    counting = reviews.counting()
-    print(f"\nmajority {reviews.majority('valid'):.1%}   bag of words {counting.share_right('valid'):.1%}")
+    counting, fitted = reviews.counting(), reviews.fitted()
+    print(f"\nmajority {reviews.majority('held-out'):.1%}", end="   ")
+    print(
+        f"logistic regression {fitted.share_right('held-out'):.1%}   counting {counting.share_right('held-out'):.1%}"
+    )
     print({word: round(counting.weights[word], 1) for word in ["not", "bad", "at", "all", "moving", "dull"]})
 
 # %% [markdown]
 # ### Exercise 8 · `train_sentiment` — 4 points, difficulty 2/3, importance 3/3, about 15 minutes
 #
-# **Train your classifier** so that it beats the bag of words by @@MARGIN@@ of the sentences it never saw. That is harder than it sounds: from a random start, this encoder reaches about @@RANDOM@@, *below* counting.
+# **Train your classifier** until 79.5 % of the held-out sentences come out right: more than logistic regression on the same words, 79.3 %. Counting reaches 80.9 %, and on 8,084 sentences a small encoder hardly passes it; nobody asks that of you.
 #
-# So it starts where counting ends: `reviews.start_from_counts(model)` writes each word's counted weight into feature 0 of its embedding. A batch shows 30 % of its words as unknown, so that no single word is trusted.
+# So it begins with what counting knows: `reviews.start_from_counts(model)` writes each word's weight into feature 0 of its embedding. A batch shows 30 % of its words as unknown, so that no single word is trusted.
 #
 # 1. Model, rate and steps are given. Classes that fail: take them from `blocks`.
 # 2. `train.fit` writes `weights.safetensors`. **Hand that file in.** Return the model.
 #
-# **Predict first:** the loss of the first step, at two classes and no idea?
+# **Predict first:** the loss of a model without an idea, at two classes?
 #
 # <details><summary>Answer</summary>ln 2 = 0.69.</details>
 # <details><summary>Hint 1 · idea</summary>Lesson 02's training has the same three parts: loss, batches, fit.</details>
@@ -751,36 +846,55 @@ from byhand import check, reviews, train
 
 with check.exercise("train_sentiment", needs=("TransformerEncoder", "TextClassifier")):
 
-    def graded(split, margin, strict):
+    def graded(split, bar, strict):
         """Your share right on a split, through your classes; through the course's, if one of yours fails."""
-        counted, share, model, problem = reviews.counting().share_right(split), 0.0, None, None
+        reviews.encoded(split)  # first of all: without the texts nothing can be said
+        share, model, problem = 0.0, None, None
         try:
             model = train_sentiment()
             share = reviews.share_right(model, split)
         except Exception as error:
             problem = error
-        parts = ("LayerNorm", "FeedForward", "EncoderBlock", "TransformerEncoder", "mean_pool", "TextClassifier")
+        parts = (
+            "LayerNorm",
+            "FeedForward",
+            "EncoderBlock",
+            "TransformerEncoder",
+            "mean_pool",
+            "TextClassifier",
+        )
         mistaken = any(check.host.passed(part) is False for part in parts)
         written = "raise NotImplementedError" not in check.host.text_of("train_sentiment")
-        if share < counted + margin and written and (mistaken or not strict):
+        if share < bar and written and (mistaken or not strict):
             course = reviews.from_weights(lambda: train.read("weights.safetensors"))
             share = reviews.share_right(course, split) if course else share
             model = None if course else model
-        if problem is not None and share < counted + margin:
+        if problem is not None and share < bar:
             raise problem
-        say = f"{share:.1%} of the sentences are right; counting words gets {counted:.1%}, and {margin:.0%} more is asked."
-        check.true("train_sentiment()", share >= counted + margin, f"{say} Train longer; look at the curve.")
+        say = (
+            f"{share:.1%} of the sentences of {split} are right, at least {bar:.1%} must. Look at the curve."
+        )
+        check.true("train_sentiment()", share >= bar, say)
         return model
 
-    graded("valid", 0.0, strict=not check.host.grading)
+    graded("valid", reviews.BAR - 0.02, strict=not check.host.grading)  # half as many sentences, more luck
     ### BEGIN HIDDEN TESTS
-    model = graded("test", 0.0, strict=True)
+    try:
+        model = graded("held-out", reviews.BAR, strict=True)
+    except check.CheckFailed:
+        raise
+    except Exception as error:
+        say = "your classes, as they are now, cannot use the weights that you handed in; train again, hand in both."
+        raise check.CheckFailed(f"train_sentiment(): {say}") from error
     if model is not None:
         nothing = {name: 0 * weight.detach() for name, weight in model.named_parameters()}
         model.load_state_dict(nothing, strict=False)
         share = reviews.share_right(model, "test")
-        check.true("train_sentiment()", share < 0.65, "labels come out right without weights; they must be learned.")
+        check.true(
+            "train_sentiment()", share < 0.65, "labels come out right without weights; they must be learned."
+        )
     ### END HIDDEN TESTS
+
 
 # %% [markdown]
 # ## Experiment: which words did it look at?
@@ -815,7 +929,9 @@ for request in trips.requests(5, seed=4):
 baseline = trips.word_baseline(trips.requests(3000, seed=0))
 for split in ("test", "new"):
     names, whole = trips.shares(baseline, trips.requests(500, seed=1, split=split))
-    print(f"{split:>5}: the commonest tag of each word is right for {names:.0%} of names, {whole:.0%} of requests")
+    print(
+        f"{split:>5}: the commonest tag of each word is right for {names:.0%} of names, {whole:.0%} of requests"
+    )
 
 # %% [markdown]
 # The same encoder, another head; the loss leaves padding out, whose tag id is −100. About half a minute.
@@ -824,7 +940,9 @@ for split in ("test", "new"):
 
 # %%
 with train.seeded(1):
-    tagger = TokenTagger(TransformerEncoder(len(trips.VOCABULARY), 32, 4, 64, 2, 16, dropout=0.1), len(trips.TAGS))
+    tagger = TokenTagger(
+        TransformerEncoder(len(trips.VOCABULARY), 32, 4, 64, 2, 16, dropout=0.1), len(trips.TAGS)
+    )
 
 
 def tag_loss(batch):
@@ -832,10 +950,26 @@ def tag_loss(batch):
     return functional.cross_entropy(tagger(tokens).flatten(0, 1), tags.flatten(), ignore_index=trips.NO_TAG)
 
 
-train.fit(tagger, tag_loss, lambda step: trips.batch(64, seed=step), 400, rate=lambda step: 3e-3 * (1 - step / 401), file="tagger.safetensors", handed_in=False)
+train.fit(
+    tagger,
+    tag_loss,
+    lambda step: trips.batch(64, seed=step),
+    400,
+    rate=lambda step: 3e-3 * (1 - step / 401),
+    file="tagger.safetensors",
+    handed_in=False,
+)
 rows = {"word alone": baseline, "your tagger": trips.tagger_of(tagger)}
-right = {name: [trips.shares(one, trips.requests(500, 1, split))[0] for split in ("test", "new")] for name, one in rows.items()}
-plot.bars(right, ["patterns seen in training", "new patterns"], ylabel="share of names right", caption="What to see: context tells nearly all in known patterns, and less in new ones.")
+right = {
+    name: [trips.shares(one, trips.requests(500, 1, split))[0] for split in ("test", "new")]
+    for name, one in rows.items()
+}
+plot.bars(
+    right,
+    ["patterns seen in training", "new patterns"],
+    ylabel="share of names right",
+    caption="What to see: context tells nearly all in known patterns, and less in new ones.",
+)
 
 # %% [markdown]
 # **Question:** which patterns fail? Try `trips.tagger_of(tagger)("a train from oslo for wei".split())` with words of your own.
@@ -880,7 +1014,10 @@ class MiniLM(nn.Module):
         self.position = nn.Embedding(max_len, d_model)
         self.kind = nn.Embedding(n_kinds, d_model)
         self.norm = nn.LayerNorm(d_model, eps=1e-12)
-        made = (blocks.EncoderBlock(d_model, n_heads, d_hidden, norm_first=False, eps=1e-12) for _ in range(n_layers))
+        made = (
+            blocks.EncoderBlock(d_model, n_heads, d_hidden, norm_first=False, eps=1e-12)
+            for _ in range(n_layers)
+        )
         self.blocks = nn.ModuleList(made)
         ### END SOLUTION
 
@@ -901,17 +1038,25 @@ def load_minilm(state_dict, n_heads=12):
     Raises: ValueError that names a key which is missing, unknown or of a wrong shape.
     """
     ### BEGIN SOLUTION
-    given = {k: v for k, v in state_dict.items() if k != "embeddings.position_ids" and not k.startswith("pooler.")}
+    given = {
+        k: v for k, v in state_dict.items() if k != "embeddings.position_ids" and not k.startswith("pooler.")
+    }
     tables = [f"embeddings.{name}_embeddings.weight" for name in ("word", "position", "token_type")]
     n_layers = len({key.split(".")[2] for key in given if key.startswith("encoder.layer.")})
     names = dict(minilm.OUTSIDE)
-    names |= {f"encoder.layer.{n}.{a}": f"blocks.{n}.{b}" for n in range(n_layers) for a, b in minilm.INSIDE.items()}
+    names |= {
+        f"encoder.layer.{n}.{a}": f"blocks.{n}.{b}" for n in range(n_layers) for a, b in minilm.INSIDE.items()
+    }
     parts = {f"{a}.{kind}": f"{b}.{kind}" for a, b in names.items() for kind in ("weight", "bias")}
     wanted = [key for key in parts if not key.endswith("embeddings.bias")]  # tables have no bias
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (
+        given[tables[0]].shape,
+        len(given[tables[1]]),
+        len(given[tables[2]]),
+    )
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -928,7 +1073,13 @@ import torch
 from byhand import check, minilm, probe_bert
 
 with check.exercise("load_minilm", needs=("EncoderBlock",)):
-    library = ("TransformerEncoderLayer", "TransformerEncoder", "minilm.reference", "transformers.", "manual_seed")
+    library = (
+        "TransformerEncoderLayer",
+        "TransformerEncoder",
+        "minilm.reference",
+        "transformers.",
+        "manual_seed",
+    )
     check.source("load_minilm", forbid=library, allow_text="your EncoderBlock or blocks.EncoderBlock.")
     state = minilm.made_up(torch.Generator().manual_seed(0), vocab=11, size=8, hidden=12, layers=1, places=6)
     tokens, axes = torch.tensor([[2, 5, 7], [3, 4, 0]]), ("text", "token", "feature")
@@ -941,7 +1092,9 @@ with check.exercise("load_minilm", needs=("EncoderBlock",)):
     check.values(f"{call}(tokens, mask)[real]", got[real], want[real], note=note, tolerance=1e-4)
     for key in ("embeddings.LayerNorm.bias", "encoder.layer.0.attention.self.key.weight"):
         lacking = {name: part for name, part in state.items() if name != key}
-        check.raises(f"load_minilm without {key}", lambda one=lacking: load_minilm(one, n_heads=2), mentions=(key,))
+        check.raises(
+            f"load_minilm without {key}", lambda one=lacking: load_minilm(one, n_heads=2), mentions=(key,)
+        )
     ### BEGIN HIDDEN TESTS
     probe_bert.loading(load_minilm, check.generator())
     ### END HIDDEN TESTS
@@ -949,7 +1102,7 @@ with check.exercise("load_minilm", needs=("EncoderBlock",)):
 # %% [markdown]
 # ## 22.7 million numbers on your own code
 #
-# The next cell fetches **all-MiniLM-L6-v2**: 84 MB, once; without a network it says so, and the lesson goes on. Then your block runs it, and its sentence vectors are compared with those of two others: the same network made of torch's layers, and six numbers that the library *transformers* gives.
+# The next cell fetches **all-MiniLM-L6-v2**: 84 MB, once; without a network it says so, and the lesson goes on. Then your code runs it, and its sentence vectors are compared with two others: the same network made of torch's layers, and numbers that the library *transformers* gives.
 #
 # **Predict first:** how far apart may float32 results be, after six layers?
 
@@ -960,15 +1113,22 @@ if opened:
     bert = load_minilm(bert_state)
     asked = list(minilm.KNOWN)
     mine = minilm.vectors(bert, pieces, asked)  # (B, 384), of length 1
-    other = minilm.vectors(lambda tokens, mask: minilm.reference(bert_state, 12, tokens, mask[:, 0, 0]).float(), pieces, asked)
+    other = minilm.vectors(
+        lambda tokens, mask: minilm.reference(bert_state, 12, tokens, mask[:, 0, 0]).float(), pieces, asked
+    )
     known = torch.tensor(list(minilm.KNOWN.values()))
-    print(f"{sum(part.numel() for part in bert.parameters()):,} numbers; pieces of the first: {pieces.split(asked[0])}")
-    print(f"from torch's layers: {(mine - other).abs().max():.1e}   from transformers: {(mine[:, :6] - known).abs().max():.1e}")
+    print(
+        f"{sum(part.numel() for part in bert.parameters()):,} numbers; pieces of the first: {pieces.split(asked[0])}"
+    )
+    print(
+        f"from torch's layers: {(mine - other).abs().max():.1e}   from transformers: {(mine[:, :6] - known).abs().max():.1e}"
+    )
 
 # %% [markdown]
 # ### Search this course by meaning
 #
 # Each paragraph of the lessons becomes a vector; so does a question. The largest cosine wins: lesson 01's score, at work. **Try** questions of your own. **Question:** the winner to "look ahead" may not hold these words. How was it found?
+
 
 # %%
 def search(question, n=3):
@@ -980,25 +1140,13 @@ def search(question, n=3):
 
 if opened:
     texts = passages.course()
-    passage_vectors = minilm.vectors(bert, pieces, [passage.text for passage in texts])  # (343, 384)
-    for question in ("How do I stop the model from looking ahead?", "Does the word order matter?", "It needs too much memory"):
+    passage_vectors = minilm.vectors(bert, pieces, [passage.text for passage in texts])  # (N, 384)
+    for question in (
+        "How do I stop the model from looking ahead?",
+        "Does the word order matter?",
+        "It needs too much memory",
+    ):
         search(question)
-
-# %% [markdown]
-# ### And the reviews?
-#
-# Freeze BERT, turn every training sentence into its vector, and fit one linear layer on them: the last bar below. It read a billion pairs of sentences before; your encoder read 8,084 sentences.
-#
-# **Question:** what did the small encoder lack, attention or reading?
-
-# %%
-if not check.host.grading:
-    splits = [("majority", reviews.majority("test")), ("bag of words", reviews.counting().share_right("test"))]
-    splits.append(("your encoder", reviews.share_right(classifier, "test")))
-    if opened:
-        splits.append(("MiniLM, frozen", reviews.probe(lambda some: minilm.vectors(bert, pieces, some), "test")))
-    names, shares = zip(*splits, strict=True)
-    plot.bars(torch.tensor(shares), names, ylabel="share right (test)", caption="What to see: a little above counting, and far below reading.")
 
 # %% [markdown]
 # ## Where this is used
@@ -1008,7 +1156,7 @@ if not check.host.grading:
 # - **Sorting**: spam, sentiment, which department a letter is for.
 # - **Images**: the Vision Transformer is this encoder on patches.
 #
-# One honest limit: on 8,000 sentences, counting words is nearly as good and a thousand times cheaper. Always try it first.
+# One honest limit: on 8,000 sentences, counting words is as good and a thousand times cheaper. Always try it first. Encoders win by reading much more before: MiniLM saw a billion pairs of sentences.
 #
 # ## Limits
 #

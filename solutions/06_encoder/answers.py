@@ -2791,7 +2791,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -2810,7 +2810,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -2823,13 +2823,13 @@ def train_sentiment():
     return model
 
 # %% wrong train_sentiment: never trained
-# reads: of the sentences are right
+# reads: are right, at least
 def train_sentiment():
     with train.seeded(0):  # the same random start every time
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -2841,7 +2841,7 @@ def train_sentiment():
     return model
 
 # %% wrong train_sentiment: weights of an untrained model
-# reads: of the sentences are right
+# reads: are right, at least
 from safetensors.torch import load_file, save_file
 
 weights = load_file("weights.safetensors")
@@ -2854,7 +2854,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -2867,7 +2867,7 @@ def train_sentiment():
     return model
 
 # %% wrong train_sentiment: labels exchanged
-# reads: of the sentences are right
+# reads: are right, at least
 from safetensors.torch import load_file, save_file
 
 weights = load_file("weights.safetensors")
@@ -2881,7 +2881,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -2894,7 +2894,7 @@ def train_sentiment():
     return model
 
 # %% wrong train_sentiment: trained with another vocabulary
-# reads: of the sentences are right
+# reads: are right, at least
 from safetensors.torch import load_file, save_file
 
 weights = load_file("weights.safetensors")
@@ -2907,7 +2907,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -2920,7 +2920,7 @@ def train_sentiment():
     return model
 
 # %% wrong train_sentiment: head of a new model
-# reads: of the sentences are right
+# reads: are right, at least
 from safetensors.torch import load_file, save_file
 
 weights = load_file("weights.safetensors")
@@ -2933,7 +2933,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -2959,7 +2959,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -2985,7 +2985,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3011,7 +3011,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3035,7 +3035,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3059,7 +3059,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3078,7 +3078,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 96, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3097,7 +3097,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 3, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3110,13 +3110,13 @@ def train_sentiment():
     return model
 
 # %% wrong train_sentiment: a new model is returned
-# reads: of the sentences are right
+# reads: are right, at least
 def train_sentiment():
     with train.seeded(0):  # the same random start every time
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3135,7 +3135,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3148,13 +3148,13 @@ def train_sentiment():
     print('trained')
 
 # %% wrong train_sentiment: answers turned round after loading
-# reads: of the sentences are right
+# reads: are right, at least
 def train_sentiment():
     with train.seeded(0):  # the same random start every time
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3172,7 +3172,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3190,7 +3190,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3208,7 +3208,7 @@ def train_sentiment():
         encoder = blocks.TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = blocks.TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3233,7 +3233,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
@@ -3251,7 +3251,7 @@ def train_sentiment():
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
         model = TextClassifier(encoder, 2)
     reviews.start_from_counts(model)
-    steps = 500  # given, like all above; change what you like
+    steps = 750  # given, like all above; change what you like
 
     def rate(step):
         return 1e-3 * (1 - step / (steps + 1))
