@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from autograder import bank
-from autograder.lesson import LessonError, read
+from autograder.lesson import SOLUTIONS, LessonError, names, read
 
 TINY = Path(__file__).parent / "tiny_lesson"
 
@@ -86,3 +86,9 @@ def test_a_bank_gives_each_answer_its_promised_words(tmp_path):
 def test_a_bank_with_an_unclear_answer_is_an_error(tmp_path, text):
     with pytest.raises(LessonError):
         _bank(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_lesson_source_has_more_than_900_lines(name):
+    source = SOLUTIONS / name / f"{name}.py"
+    assert source.read_text(encoding="utf-8").count("\n") <= 900
