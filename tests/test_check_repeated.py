@@ -91,3 +91,14 @@ def test_learns_compares_gradients_of_inputs_and_parameters():
         check.learns("layer(x)", layer, layer, {"x": x}, cotangent, {"bias": torch.zeros(1)})
     with pytest.raises(check.CheckFailed, match="cut off from its gradient"):
         check.learns("layer(x)", layer, lambda x: layer(x).detach(), {"x": x}, cotangent, want)
+
+
+def test_agrees_can_try_later_dtypes_at_the_ends_only() -> None:
+    seen = []
+
+    def double(x):
+        seen.append((len(x), str(x.dtype)))
+        return 2 * x
+
+    check.agrees("double(x)", double, lambda x: x + x, [((1,),), ((2,),), ((3,),)], every=False)
+    assert seen == [(1, "float64"), (1, "float32"), (2, "float64"), (3, "float64"), (3, "float32")]
