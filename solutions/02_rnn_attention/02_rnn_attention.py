@@ -71,7 +71,7 @@ ax.yaxis.label.set_visible(False)
 #
 # 1. Softmax runs over the last axis. Scores reach ±10,000.
 # 2. If a whole row is blocked, its weights are 0, and gradients stay finite: one NaN spoils all training.
-# 3. `mask` may be smaller than `scores` and is then stretched to its shape. It must never make the result **larger** than `scores`: raise an error instead. No ready-made masked softmax.
+# 3. `mask` may be smaller than `scores` and is then stretched to their shape. It must never make the result **larger** than `scores`: raise an error instead. No ready-made masked softmax.
 #
 # **Predict first:** scores 5, 7, 7 with the first 7 blocked. Which weights?
 #
@@ -106,11 +106,8 @@ from byhand import check, slow
 
 with check.exercise("masked_softmax"):
     scores = torch.tensor([[0.0, math.log(3.0), 5.0], [1.0, 2.0, 3.0]], dtype=torch.float64)
-    mask, right, free = (
-        torch.tensor([[True, True, False], [False] * 3]),
-        [0.25, 0.75, 0],
-        [0.0900, 0.2447, 0.6652],
-    )
+    mask = torch.tensor([[True, True, False], [False] * 3])
+    right, free = [0.25, 0.75, 0], [0.0900, 0.2447, 0.6652]
     wrong = {
         "the mask was not used.": [[0.00656, 0.01968, 0.97376], free],
         "the mask is turned round: True means MAY attend.": [[0, 0, 1], free],
@@ -125,24 +122,19 @@ with check.exercise("masked_softmax"):
     }
     got, want = masked_softmax(scores, mask), torch.tensor([right, [0.0] * 3], dtype=torch.float64)
     check.values("masked_softmax(scores, mask)", got, want, axes=("row", "key"), known_wrong=wrong)
+    call = "masked_softmax(scores[0], mask), a mask of more rows than scores,"
+    check.raises(call, lambda: masked_softmax(scores[0], mask), error=Exception)
     library = ("masked.softmax", "scaled_dot_product_attention", "blocks.masked_softmax")
     check.source("masked_softmax", forbid=library, allow_text="torch.softmax, masked_fill, where.")
     ### BEGIN HIDDEN TESTS
     for numbers, may in [([-1e4, -1e4, -1e4], [True, True, False]), ([-1e4, 1e4], [True, False])]:
         scores, mask = torch.tensor(numbers), torch.tensor(may)
         note = "A blocked score must be lower than any real one, and must not count as the largest."
-        call, got = (
-            f"masked_softmax(torch.tensor({numbers}), torch.tensor({may}))",
-            masked_softmax(scores, mask),
-        )
-        check.values(call, got, slow.masked_softmax(scores, mask), note=note)
+        call = f"masked_softmax(torch.tensor({numbers}), torch.tensor({may}))"
+        check.values(call, masked_softmax(scores, mask), slow.masked_softmax(scores, mask), note=note)
     rng, small = check.generator(), [(1,), (), (4,), (3, 4), (3, 1), (1, 4), (2, 1, 4), (2, 3, 1), (2, 3, 4)]
-    for shape, mask_shape in [
-        ((1,), (1,)),
-        ((4,), (4,)),
-        ((3, 4), (4,)),
-        *[((2, 3, 4), one) for one in small],
-    ]:
+    sizes = [((1,), (1,)), ((4,), (4,)), ((3, 4), (4,)), *[((2, 3, 4), one) for one in small]]
+    for shape, mask_shape in sizes:
         for dtype, size in [(torch.float64, 2), (torch.float32, 2), (torch.float64, 1e4)]:
             scores = (size * torch.randn(shape, generator=rng, dtype=torch.float64)).to(dtype)
             mask = torch.rand(mask_shape, generator=rng) < 0.6
@@ -156,13 +148,8 @@ with check.exercise("masked_softmax"):
     call = "the gradient of masked_softmax(1e4 * scores, mask)"
     check.true(call, bool(grad.isfinite().all()), "it holds nan or infinite entries.")
     check.true(call, bool((grad[~mask] == 0).all()), "it is not 0 at masked entries.")
-    for shape, larger in [
-        ((4,), (3, 4)),
-        ((1, 4), (3, 4)),
-        ((2, 1), (4,)),
-        ((3, 4), (3,)),
-        ((3, 4), (2, 3, 4)),
-    ]:
+    more = ((4,), (3, 4)), ((1, 4), (3, 4)), ((2, 1), (4,)), ((3, 4), (3,)), ((3, 4), (2, 3, 4))
+    for shape, larger in more:
         call = f"masked_softmax(torch.zeros({shape}), torch.ones({larger}, dtype=torch.bool))"
         given = torch.zeros(shape), torch.ones(larger, dtype=torch.bool)
         check.raises(call, lambda given=given: masked_softmax(*given), error=Exception)
@@ -242,6 +229,11 @@ with check.exercise("AdditiveAttention", needs=("masked_softmax",)):
     }
     got, want = layer(query, keys, mask), (torch.tensor([[0.130812, 7.0]]), torch.tensor([[0.25, 0.75, 0.0]]))
     check.values("layer(query, keys, mask)", got, want, axes=probe.AXES, known_wrong=wrong)
+    two = [torch.cat([one, one]) for one in (query, keys, mask)]
+    want = tuple(torch.cat([one, one]) for one in want)
+    check.values("layer(*two)", layer(*two), want, axes=probe.AXES, note="It is the same text twice.")
+    call = "layer(query, *two[1:]), query for 1 text, keys for 2,"
+    check.raises(call, lambda: layer(query, *two[1:]), error=Exception)
     library = ("manual_seed", "recurrent.AdditiveAttention", "scaled_dot_product_attention")
     check.source("AdditiveAttention", forbid=library, allow_text="nn.Linear, tanh, your masked_softmax.")
 
@@ -323,6 +315,11 @@ with check.exercise("BilinearAttention", needs=("masked_softmax",)):
     }
     got, want = layer(query, keys, mask), (torch.tensor([[1.0, 0.625]]), torch.tensor([[0.25, 0.75, 0.0]]))
     check.values("layer(query, keys, mask)", got, want, axes=probe.AXES, known_wrong=wrong)
+    two = [torch.cat([one, one]) for one in (query, keys, mask)]
+    want = tuple(torch.cat([one, one]) for one in want)
+    check.values("layer(*two)", layer(*two), want, axes=probe.AXES, note="It is the same text twice.")
+    call = "layer(query, *two[1:]), query for 1 text, keys for 2,"
+    check.raises(call, lambda: layer(query, *two[1:]), error=Exception)
     library = ("manual_seed", "nn.Bilinear", "functional.bilinear", "scaled_dot_product_attention")
     check.source("BilinearAttention", forbid=library, allow_text="nn.Parameter, @, your masked_softmax.")
     ### BEGIN HIDDEN TESTS
@@ -407,6 +404,7 @@ with check.exercise("Encoder"):
     }
     note = "Forward half at each text's last token + backward half at position 0."
     check.values(f"h of {call}", h, last + first, known_wrong=wrong, note=note)
+    check.raises("encoder(src, lengths[:1])", lambda: encoder(src, lengths[:1]), error=Exception)
     check.source("Encoder", forbid=("manual_seed", "recurrent.Encoder"), allow_text="nn.Embedding, nn.LSTM.")
     ### BEGIN HIDDEN TESTS
     probe.encoder(Encoder, check.generator())
@@ -488,11 +486,8 @@ with check.exercise("AttentionDecoder"):
     check.shape(f"new h of {call}", new_h, (1, 3, 2), axes=("layer", "text", "feature"))
     check.shape(f"new c of {call}", new_c, (1, 3, 2), axes=("layer", "text", "feature"))
     sums = torch.stack([logits.sum(dim=-1), logits.exp().sum(dim=-1)])
-    check.true(
-        call,
-        bool(((sums - 1).abs() > 1e-6).any(dim=-1).all()),
-        "the logits are normalised already; return plain scores, without softmax.",
-    )
+    plain = bool(((sums - 1).abs() > 1e-6).any(dim=-1).all())
+    check.true(call, plain, "the logits are normalised already; return plain scores, without softmax.")
     check.source("AttentionDecoder", forbid=("manual_seed", "recurrent.AttentionDecoder"))
     ### BEGIN HIDDEN TESTS
     probe.decoder(AttentionDecoder, check.generator())
@@ -557,6 +552,8 @@ with check.exercise("sequence_loss"):
     }
     got, want = sequence_loss(logits, targets), torch.tensor(2 * math.log(2))
     check.values("sequence_loss(logits, targets)", got, want, known_wrong=wrong)
+    call = "sequence_loss(logits, targets[:1])"
+    check.raises(call, lambda: sequence_loss(logits, targets[:1]), error=Exception)
     library = ("cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss", "cross_entropy_loss")
     check.source("sequence_loss", forbid=library, allow_text="log_softmax, logsumexp, gather, sums.")
     ### BEGIN HIDDEN TESTS
@@ -643,7 +640,7 @@ class KnownDecoder(known.Decoder):
 with check.exercise("greedy_decode"):
     encoder = known.Encoder()
     decoder = KnownDecoder({4: [7, 8, 2], 5: [9, 2, 6, 2], 6: [10, 11, 10, 11, 10, 11]})
-    src, lengths = torch.tensor([[4, 3, 3], [5, 3, 0], [6, 0, 0]]), torch.tensor([3, 2, 1])
+    src, lengths = torch.tensor([[4, 3, 3], [5, 3, 3], [6, 3, 0]]), torch.tensor([3, 2, 1])  # padding: any id
     wrong = {
         "bos_id belongs to no result.": [[1, 7, 8], [1, 9], [1, 10, 11, 10, 11]],
         "the end symbol is not part of the result.": [[7, 8, 2], [9, 2], [10, 11, 10, 11]],
@@ -652,6 +649,7 @@ with check.exercise("greedy_decode"):
         "one step is missing: at most max_len = 4 ids.": [[7, 8], [9], [10, 11, 10]],
         "one step too many: at most max_len = 4 ids.": [[7, 8], [9], [10, 11, 10, 11, 10]],
         "all rows stopped with the first that ended.": [[7, 8], [9], [10, 11]],
+        "hand the new state on to the next step.": [[7] * 4, [9] * 4, [10] * 4],
     }
     call, want = "greedy_decode(encoder, decoder, src, lengths, 1, 2, 4)", [[7, 8], [9], [10, 11, 10, 11]]
     got = greedy_decode(encoder, decoder, src, lengths, 1, 2, 4)
@@ -888,6 +886,8 @@ for words in ("ninety-one and four thirtieths", "twelve thousand three hundred a
 # **Why one mask for softmax and another for the loss?** One hides padded *keys* from attention, the other padded *targets* from the mean.
 #
 # **My training gave 97 %.** Train 200 steps more: raise `steps` and run the cell again; it goes on from where it was.
+#
+# **Training crawls: less than a step a second.** Other programs use your cores, and torch's threads wait for each other. Interrupt, run `torch.set_num_threads(1)`, then the cell again.
 #
 # **The loss became nan.** `train.fit` stops and keeps the weights from before. Usual causes: a rate that is too high, or a softmax over a row in which all is blocked.
 #

@@ -305,6 +305,20 @@ def local_attention(q, k, v, window, causal=False):
         parts.append(weights @ v[..., low:high, :])
     return torch.cat(parts, -2)
 
+# %% wrong local_attention: keys only from the own block, whose 64 queries are more than the small example has
+# reads: Do windows cross the edges of your blocks
+def local_attention(q, k, v, window, causal=False):
+    attends.check_sizes(q, k, v, same=True)
+    attends.at_least(0, window=window)
+    parts = []
+    for start in range(0, q.shape[-2], 64):
+        part = slice(start, start + 64)
+        scores = q[..., part, :] @ k[..., part, :].mT / math.sqrt(q.shape[-1])
+        far = torch.arange(scores.shape[-1])[:, None] - torch.arange(scores.shape[-1])
+        seen = (far.abs() <= window) & ((far >= 0) | (not causal))
+        parts.append(scores.masked_fill(~seen, -torch.inf).softmax(-1) @ v[..., part, :])
+    return torch.cat(parts, dim=-2)
+
 # %% wrong local_attention: keys only from the own block
 # reads: a window crosses its edges
 def local_attention(q, k, v, window, causal=False):
@@ -2233,7 +2247,7 @@ def online_attention(q, k, v, block_size, mask=None):
     return o / torch.where(l == 0, 1.0, l)
 
 # %% wrong online_attention: the output does not shrink
-# reads: differ
+# reads: the output must shrink, too
 def online_attention(q, k, v, block_size, mask=None):
     attends.check_sizes(q, k, v)
     if block_size < 1:
@@ -2262,7 +2276,7 @@ def online_attention(q, k, v, block_size, mask=None):
     return o / torch.where(l == 0, 1.0, l)
 
 # %% wrong online_attention: the sum does not shrink
-# reads: differ
+# reads: the sum must shrink, too
 def online_attention(q, k, v, block_size, mask=None):
     attends.check_sizes(q, k, v)
     if block_size < 1:
