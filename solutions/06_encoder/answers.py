@@ -8,7 +8,6 @@ Weights handed in wrongly: the answer of train_sentiment spoils the file weights
 # %% wrong LayerNorm: eps outside the root
 # reads: eps belongs inside the root
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -25,7 +24,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: variance over E - 1
 # reads: divide by E
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -42,7 +40,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: no eps
 # reads: eps was not used
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -59,7 +56,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: mean not subtracted above
 # reads: the mean is still there
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -76,7 +72,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: root mean square
 # reads: the mean was not subtracted
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -93,7 +88,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: divided by the variance
 # reads: take its root
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -110,7 +104,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: over the rows
 # reads: each row has a mean of its own
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -127,7 +120,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: one mean of everything
 # reads: one mean for all rows
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -144,7 +136,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: weight not used
 # reads: weight was not used
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -161,7 +152,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: bias not used
 # reads: bias was not used
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -178,7 +168,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: bias before weight
 # reads: add the bias after
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -195,7 +184,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: mean of squares minus squared mean
 # reads: torch.float32
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -212,7 +200,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: no check of the size
 # reads: must raise a ValueError
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -227,7 +214,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: lets a last axis of 1 pass
 # reads: must raise a ValueError
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -244,7 +230,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: error without numbers
 # reads: its message does not say enough
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -261,7 +246,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: weight random at the start
 # reads: the parameters of LayerNorm
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -278,7 +262,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: parameters are plain tensors
 # reads: the parameters of LayerNorm
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -295,7 +278,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: other names
 # reads: the parameters of LayerNorm
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -312,7 +294,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: eps forgotten: always 1e-5
 # reads: eps was not used
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = 1e-5
@@ -329,7 +310,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: mean detached
 # reads: gradient
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -346,7 +326,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: statistics in half precision
 # reads: entries differ
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -363,7 +342,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: subtracts in place
 # reads: changes its input in place
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -380,7 +358,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: over the last two axes
 # reads: entries differ
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -397,7 +374,6 @@ class LayerNorm(nn.Module):
 # %% wrong LayerNorm: the library does it
 # reads: off limits
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -414,7 +390,6 @@ class LayerNorm(nn.Module):
 
 # %% right LayerNorm: torch.var, no correction
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -430,7 +405,6 @@ class LayerNorm(nn.Module):
 
 # %% right LayerNorm: var_mean and rsqrt
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -445,7 +419,6 @@ class LayerNorm(nn.Module):
 
 # %% right LayerNorm: std squared
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -461,7 +434,6 @@ class LayerNorm(nn.Module):
 
 # %% right LayerNorm: sums over E, addcmul
 class LayerNorm(nn.Module):
-
     def __init__(self, size, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -478,7 +450,6 @@ class LayerNorm(nn.Module):
 # %% wrong FeedForward: ReLU
 # reads: this is ReLU
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -491,7 +462,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: tanh approximation
 # reads: approximation of GELU by tanh
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -504,7 +474,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: SiLU
 # reads: called SiLU
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -517,7 +486,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: quick GELU
 # reads: sigmoid(1.702 x)
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -530,7 +498,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: no activation
 # reads: GELU is missing
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -543,7 +510,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: GELU at the end
 # reads: not after both
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -556,7 +522,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: GELU twice
 # reads: also taken at the end
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -569,7 +534,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: down without bias
 # reads: the parameters of FeedForward
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -582,7 +546,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: up and down exchanged
 # reads: the parameters of FeedForward
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_hidden, d_model)
@@ -595,7 +558,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: other names
 # reads: the parameters of FeedForward
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.fc1 = nn.Linear(d_model, d_hidden)
@@ -608,7 +570,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: dropout at the end
 # reads: about half
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -621,7 +582,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: dropout before GELU
 # reads: after GELU and before down
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -634,7 +594,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: dropout of the input
 # reads: after GELU and before down
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -647,7 +606,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: no dropout
 # reads: about half
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -660,7 +618,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: dropout in eval mode too
 # reads: .eval()
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -673,7 +630,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: a residual already
 # reads: entry differs
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -686,7 +642,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: detached
 # reads: gradient
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -699,7 +654,6 @@ class FeedForward(nn.Module):
 # %% wrong FeedForward: blocks does it
 # reads: off limits
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.inner = blocks.FeedForward(d_model, d_hidden, dropout)
@@ -723,7 +677,6 @@ class FeedForward(nn.Module):
 
 # %% right FeedForward: GELU by erf
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -738,7 +691,6 @@ class FeedForward(nn.Module):
 
 # %% right FeedForward: functional dropout
 class FeedForward(nn.Module):
-
     def __init__(self, d_model, d_hidden, dropout=0.0):
         super().__init__()
         self.up = nn.Linear(d_model, d_hidden)
@@ -761,7 +713,6 @@ class FeedForward(nn.Sequential):
 # %% wrong EncoderBlock: no residual around attention
 # reads: attention replaced the stream
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -781,7 +732,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: no residual around feed-forward
 # reads: the feed-forward branch replaced
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -801,7 +751,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: always post-norm
 # reads: this is post-norm
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -821,7 +770,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: always pre-norm
 # reads: this is pre-norm
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -841,7 +789,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: norm_first turned round
 # reads: this is post-norm
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -861,7 +808,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: the stream is normalised
 # reads: the stream itself was normalised
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -883,7 +829,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: attention is lost
 # reads: attention branch is missing
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -903,7 +848,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: feed-forward is lost
 # reads: feed-forward branch is missing
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -923,7 +867,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: no second norm, post
 # reads: norm2 is missing
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -943,7 +886,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: one norm for both
 # reads: against torch
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -963,7 +905,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: feed-forward reads the stream as it is
 # reads: against torch
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -983,7 +924,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: feed-forward reads the stream from before attention
 # reads: against torch
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1004,7 +944,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: mask not passed on
 # reads: mask (2, 1, 1, 5)
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1024,7 +963,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: mask turned round
 # reads: mask (2, 1, 1, 5)
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1044,7 +982,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: mask passed as keys
 # reads: RuntimeError
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1064,7 +1001,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: keys not normalised
 # reads: against torch
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1084,7 +1020,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: eps not passed on
 # reads: eps=0.3
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1104,7 +1039,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: dropout on the stream
 # reads: never on the stream
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1124,7 +1058,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: no dropout after attention
 # reads: while training
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1144,7 +1077,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: no dropout after feed-forward
 # reads: while training
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1164,7 +1096,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: weights instead of the output
 # reads: block(x), pre-norm
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1184,7 +1115,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: other names
 # reads: the parameters of EncoderBlock
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1204,7 +1134,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: parts shared: one norm
 # reads: the parameters of EncoderBlock
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1224,7 +1153,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: branches side by side
 # reads: against torch
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1244,7 +1172,6 @@ class EncoderBlock(nn.Module):
 # %% wrong EncoderBlock: torch does it
 # reads: off limits
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.made = nn.TransformerEncoderLayer(d_model, n_heads, d_hidden, dropout, batch_first=True)
@@ -1281,7 +1208,6 @@ class EncoderBlock(nn.Module):
 
 # %% right EncoderBlock: two dropouts, own parts by hand
 class EncoderBlock(nn.Module):
-
     def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
         super().__init__()
         self.norm_first = norm_first
@@ -1330,10 +1256,7 @@ class EncoderBlock(nn.Module):
 # %% wrong TransformerEncoder: no last norm
 # reads: after a last norm it is 1
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1344,11 +1267,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1357,10 +1280,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: no mask
 # reads: without its padding
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1371,11 +1291,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x)
@@ -1384,10 +1304,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: mask turned round
 # reads: without its padding
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1398,11 +1315,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens == self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1411,10 +1328,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: padding is always 0
 # reads: Padding must not reach
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1425,11 +1339,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != 0)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1438,10 +1352,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: no positions
 # reads: numbers to train
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1451,11 +1362,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1464,10 +1375,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: positions not added
 # reads: positions added
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1478,11 +1386,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1491,10 +1399,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: one block n times
 # reads: numbers to train
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1505,11 +1410,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1518,10 +1423,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: blocks in a plain list
 # reads: numbers to train
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1532,11 +1434,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1545,10 +1447,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: post-norm blocks
 # reads: torch's layers
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1559,11 +1458,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1572,10 +1471,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: embedding times root of E
 # reads: torch's layers
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1586,11 +1482,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) * self.d_model**0.5 + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1599,10 +1495,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: only the last block counts
 # reads: torch's layers
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1613,11 +1506,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             y = block(x, mask)
@@ -1626,10 +1519,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: no check of the length
 # reads: must raise a ValueError
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1640,9 +1530,9 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
+        n_tokens = tokens.shape[1]
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1651,10 +1541,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: refuses max_len itself
 # reads: ValueError
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1665,11 +1552,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T >= self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens >= self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1678,10 +1565,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: cuts long texts
 # reads: must raise a ValueError
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1692,11 +1576,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            tokens, T = tokens[:, : self.max_len], self.max_len
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            tokens, n_tokens = tokens[:, : self.max_len], self.max_len
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1705,10 +1589,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: drops the columns of padding
 # reads: has shape
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1720,11 +1601,11 @@ class TransformerEncoder(nn.Module):
 
     def forward(self, tokens):
         tokens = tokens[:, : int((tokens != self.pad_id).sum(dim=1).max())]
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1733,10 +1614,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: padding must be at the end
 # reads: without its padding
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1747,12 +1625,12 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         lengths = (tokens == self.pad_id).sum(dim=1)
-        mask = (torch.arange(T) < lengths[:, None])[:, None, None, :]
-        places = torch.arange(T, device=tokens.device)
+        mask = (torch.arange(n_tokens) < lengths[:, None])[:, None, None, :]
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1761,10 +1639,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: padding taken to be at the end
 # reads: Padding must not reach
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1775,12 +1650,12 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         lengths = (tokens != self.pad_id).sum(dim=1)
-        mask = (torch.arange(T) < lengths[:, None])[:, None, None, :]
-        places = torch.arange(T, device=tokens.device)
+        mask = (torch.arange(n_tokens) < lengths[:, None])[:, None, None, :]
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1789,10 +1664,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: -inf as mask for a row of padding
 # reads: finite
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1803,11 +1675,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask) / mask.any(dim=-1).squeeze(-1)[..., None].to(x.dtype)
@@ -1816,10 +1688,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: no dropout of the embeddings
 # reads: dropout
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1830,11 +1699,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.embedding(tokens) + self.positions(places)  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1843,10 +1712,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: dropout not passed to the blocks
 # reads: dropout
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1857,11 +1723,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1870,10 +1736,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: causal
 # reads: torch
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1884,12 +1747,12 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        mask = mask & torch.ones(T, T, dtype=torch.bool).tril()
-        places = torch.arange(T, device=tokens.device)
+        mask = mask & torch.ones(n_tokens, n_tokens, dtype=torch.bool).tril()
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1898,10 +1761,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: sinusoidal positions
 # reads: numbers to train
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1912,11 +1772,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.waves[places].to(self.embedding.weight.dtype))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1925,10 +1785,7 @@ class TransformerEncoder(nn.Module):
 # %% wrong TransformerEncoder: blocks does it
 # reads: off limits
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1940,11 +1797,11 @@ class TransformerEncoder(nn.Module):
         self.made = blocks.TransformerEncoder(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -1960,10 +1817,7 @@ save_file(weights, "weights.safetensors")
 
 
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -1974,11 +1828,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        x = self.dropout(self.embedding(tokens) + self.places[:T])  # (B, T, E)
+        x = self.dropout(self.embedding(tokens) + self.places[:n_tokens])  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
         return self.norm(x)
@@ -1993,10 +1847,7 @@ save_file(weights, "weights.safetensors")
 
 
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.words = nn.Embedding(vocab_size, d_model)
@@ -2007,11 +1858,11 @@ class TransformerEncoder(nn.Module):
         self.final = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.words(tokens) + self.where(places))  # (B, T, E)
         for block in self.layers:
             x = block(x, mask)
@@ -2027,10 +1878,7 @@ save_file(weights, "weights.safetensors")
 
 
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -2043,11 +1891,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
         mask = (tokens != self.pad_id)[:, None, None, :]  # (B, 1, 1, T)
-        places = torch.arange(T, device=tokens.device)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for n in range(self.n_layers):
             x = getattr(self, f'block{n}')(x, mask=mask)
@@ -2055,10 +1903,7 @@ class TransformerEncoder(nn.Module):
 
 # %% right TransformerEncoder: padding made harmless by hand
 class TransformerEncoder(nn.Module):
-
-    def __init__(
-        self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0
-    ):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
@@ -2069,11 +1914,11 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens):
-        T = tokens.shape[1]
-        if T > self.max_len:
-            raise ValueError(f"tokens has {T} columns, max_len is {self.max_len}")
-        mask = tokens.ne(self.pad_id).view(len(tokens), 1, 1, -1).expand(-1, -1, T, -1)
-        places = torch.arange(T, device=tokens.device)
+        n_tokens = tokens.shape[1]
+        if n_tokens > self.max_len:
+            raise ValueError(f"tokens has {n_tokens} columns, max_len is {self.max_len}")
+        mask = tokens.ne(self.pad_id).view(len(tokens), 1, 1, -1).expand(-1, -1, n_tokens, -1)
+        places = torch.arange(n_tokens, device=tokens.device)
         x = self.dropout(self.embedding(tokens) + self.positions(places))  # (B, T, E)
         for block in self.blocks:
             x = block(x, mask)
@@ -2282,7 +2127,6 @@ def mean_pool(x, mask):
 # %% wrong TextClassifier: mean over padding too
 # reads: padding was counted
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2295,7 +2139,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: the first token
 # reads: the first token's vector
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2308,7 +2151,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: the last column
 # reads: the last token's vector
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2321,7 +2163,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: a sum
 # reads: this is the sum
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2334,7 +2175,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: the largest
 # reads: the largest entry
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2347,7 +2187,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: softmax at the end
 # reads: no softmax
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2360,7 +2199,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: padding is always 0
 # reads: entries differ
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2373,7 +2211,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: padding taken to be at the end
 # reads: entries differ
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2387,7 +2224,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: copies the encoder
 # reads: keep that one
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = __import__('copy').copy(encoder)
@@ -2400,7 +2236,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: no bias in the head
 # reads: TextClassifier
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2413,7 +2248,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: encodes twice
 # reads: what the encoder received
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2427,7 +2261,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: detached: trains the head alone
 # reads: gradient
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2440,7 +2273,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: head before the mean, padding counted
 # reads: padding was counted
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2453,7 +2285,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: a tagger
 # reads: has shape
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2466,7 +2297,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: always two classes
 # reads: the shapes of head
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2479,7 +2309,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: the predicted class
 # reads: model(tokens)
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2492,7 +2321,6 @@ class TextClassifier(nn.Module):
 # %% wrong TextClassifier: blocks does it
 # reads: off limits
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2505,7 +2333,6 @@ class TextClassifier(nn.Module):
 
 # %% right TextClassifier: mean by hand
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2524,7 +2351,6 @@ def _pooled(x, mask):
 
 
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2536,7 +2362,6 @@ class TextClassifier(nn.Module):
 
 # %% right TextClassifier: pad_id kept
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder, self.pad_id = encoder, encoder.pad_id
@@ -2548,7 +2373,6 @@ class TextClassifier(nn.Module):
 
 # %% right TextClassifier: vector by vector
 class TextClassifier(nn.Module):
-
     def __init__(self, encoder, n_classes):
         super().__init__()
         self.encoder = encoder
@@ -2563,7 +2387,6 @@ class TextClassifier(nn.Module):
 # %% wrong TokenTagger: softmax at the end
 # reads: no softmax
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2575,7 +2398,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: zeros at padding
 # reads: each column gets its logits
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2587,7 +2409,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: encoder zeroed at padding
 # reads: leave it
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2599,7 +2420,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: the mean for all
 # reads: no pooling here
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2613,7 +2433,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: the tags
 # reads: model(tokens)
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2625,7 +2444,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: pooled
 # reads: has shape
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2637,7 +2455,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: first token only
 # reads: has shape
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2649,7 +2466,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: axes exchanged
 # reads: has shape
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2661,7 +2477,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: copies the encoder
 # reads: keep that one
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = __import__('copy').copy(encoder)
@@ -2673,7 +2488,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: no bias in the head
 # reads: entries differ
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2685,7 +2499,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: detached
 # reads: gradient
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2697,7 +2510,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: encodes twice
 # reads: what the encoder received
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2710,7 +2522,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: log softmax
 # reads: entries differ
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2722,7 +2533,6 @@ class TokenTagger(nn.Module):
 # %% wrong TokenTagger: blocks does it
 # reads: off limits
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2734,7 +2544,6 @@ class TokenTagger(nn.Module):
 
 # %% right TokenTagger: two steps
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2746,7 +2555,6 @@ class TokenTagger(nn.Module):
 
 # %% right TokenTagger: token by token
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2758,7 +2566,6 @@ class TokenTagger(nn.Module):
 
 # %% right TokenTagger: matrix product
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2769,7 +2576,6 @@ class TokenTagger(nn.Module):
 
 # %% right TokenTagger: flattened
 class TokenTagger(nn.Module):
-
     def __init__(self, encoder, n_tags):
         super().__init__()
         self.encoder = encoder
@@ -2804,7 +2610,7 @@ def train_sentiment():
     return model
 
 # %% wrong train_sentiment: weights under another name
-# reads: there are no weights
+# reads: cannot use the weights
 def train_sentiment():
     with train.seeded(0):  # the same random start every time
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
@@ -3072,7 +2878,7 @@ def train_sentiment():
     return model
 
 # %% wrong train_sentiment: the model was made larger after training
-# reads: does not fit the model
+# reads: cannot use the weights
 def train_sentiment():
     with train.seeded(0):  # the same random start every time
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 96, 2, reviews.MAX_LEN, dropout=0.4)
@@ -3091,7 +2897,7 @@ def train_sentiment():
     return model
 
 # %% wrong train_sentiment: a block more after training
-# reads: does not fit the model
+# reads: cannot use the weights
 def train_sentiment():
     with train.seeded(0):  # the same random start every time
         encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 3, reviews.MAX_LEN, dropout=0.4)
@@ -3266,7 +3072,6 @@ def train_sentiment():
 # %% wrong load_minilm: pre-norm blocks
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3295,7 +3100,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3307,7 +3112,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: no norm after the embeddings
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3336,7 +3140,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3348,7 +3152,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: no kind of text
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3377,7 +3180,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3389,7 +3192,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: the other kind of text
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3418,7 +3220,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3430,7 +3232,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: no positions
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3459,7 +3260,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3471,7 +3272,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: positions from 1
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3500,7 +3300,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3512,7 +3312,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: query and key exchanged
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3542,7 +3341,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3554,7 +3353,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: key and value exchanged
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3584,7 +3382,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3596,7 +3394,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: the norms exchanged
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3626,7 +3423,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3638,7 +3435,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: the mask is not passed on
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3667,7 +3463,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3679,7 +3475,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: in training mode
 # reads: eval mode
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3708,7 +3503,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3720,7 +3515,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: always twelve heads
 # reads: load_minilm
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3749,7 +3543,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, 4, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3761,7 +3555,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: missing keys stay random
 # reads: must raise a ValueError
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3790,7 +3583,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("unknown", set(given) - set(wanted)),):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given.get(tables[0], torch.ones(11, 8)).shape, len(given.get(tables[1], [1] * 6)), len(given.get(tables[2], [1, 1]))
+    (vocab_size, d_model), max_len, n_kinds = (given.get(tables[0], torch.ones(11, 8)).shape, len(given.get(tables[1], [1] * 6)), len(given.get(tables[2], [1, 1])))
     d_hidden = len(given.get("encoder.layer.0.intermediate.dense.weight", torch.ones(12, 8)))
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     wanted = [key for key in wanted if key in given]
@@ -3803,7 +3596,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: unknown keys are skipped
 # reads: must raise a ValueError
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3832,7 +3624,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)),):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3844,7 +3636,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: wrong shapes: the library complains
 # reads: load_minilm with
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3873,7 +3664,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3884,7 +3675,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: broadcasts what does not fit
 # reads: must raise a ValueError
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3913,7 +3703,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3927,7 +3717,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: the error does not name the key
 # reads: its message does not say enough
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3956,7 +3745,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {len(keys)} keys are {problem}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -3968,7 +3757,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: the pooler is not ignored
 # reads: pooler
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -3997,7 +3785,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -4009,7 +3797,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: takes the keys out of state_dict
 # reads: afterwards
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -4039,7 +3826,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -4051,7 +3838,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: half precision stays
 # reads: dtype
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -4080,7 +3866,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -4092,7 +3878,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: one block shared by all layers
 # reads: 2 layers of size 8
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -4121,7 +3906,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -4133,7 +3918,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: always one layer
 # reads: ValueError
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -4162,7 +3946,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -4174,7 +3958,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: a last norm too much
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -4203,7 +3986,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -4215,7 +3998,6 @@ def load_minilm(state_dict, n_heads=12):
 # %% wrong load_minilm: a much larger eps
 # reads: torch
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -4244,7 +4026,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -4259,7 +4041,6 @@ look = minilm.reference
 
 
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -4288,7 +4069,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -4356,7 +4137,6 @@ def load_minilm(state_dict, n_heads=12):
 
 # %% right load_minilm: shapes from minilm.shapes
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -4388,7 +4168,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -4399,7 +4179,6 @@ def load_minilm(state_dict, n_heads=12):
 
 # %% right load_minilm: post-norm written out
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -4434,7 +4213,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
@@ -4445,7 +4224,6 @@ def load_minilm(state_dict, n_heads=12):
 
 # %% right load_minilm: load_state_dict strict, copied first
 class MiniLM(nn.Module):
-
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
         self.token = nn.Embedding(vocab_size, d_model)
@@ -4474,7 +4252,7 @@ def load_minilm(state_dict, n_heads=12):
     for problem, keys in (("missing", set(wanted) - set(given)), ("unknown", set(given) - set(wanted))):
         if keys:
             raise ValueError(f"state_dict: {problem} {', '.join(sorted(keys))}")
-    (vocab_size, d_model), max_len, n_kinds = given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]])
+    (vocab_size, d_model), max_len, n_kinds = (given[tables[0]].shape, len(given[tables[1]]), len(given[tables[2]]))
     d_hidden = len(given["encoder.layer.0.intermediate.dense.weight"])
     model = MiniLM(vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds)
     for key, want in ((key, model.state_dict()[parts[key]]) for key in wanted):
