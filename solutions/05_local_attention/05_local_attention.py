@@ -360,7 +360,7 @@ with check.exercise("global_mask", needs=("window_mask",)):
     }
     want = torch.tensor([left, [1] * 4, right, outer]) > 0
     check.values("global_mask(4, 0, [1])", global_mask(4, 0, [1]), want, axes=axes, known_wrong=wrong)
-    got, note = global_mask(3, 0, ()), "No global token leaves just the window."
+    got, note = global_mask(3, 0, ()), "No global token leaves just the window. As an index, a tuple is no list."
     check.values("global_mask(3, 0, ())", got, torch.eye(3) > 0, axes=axes, note=note)
     check.refuses("global_mask", global_mask, [([said, "4"], 4, 1, [4])])
     ### BEGIN HIDDEN TESTS
@@ -481,7 +481,7 @@ ax = plot.weights(segment_attention(nothing, nothing, identity, 4), caption=capt
 # change the **order of the products**:
 # $$o_i = \frac{\varphi(q_i)^\top \left(\sum_j \varphi(k_j)\, v_j^\top\right)}{\varphi(q_i)^\top \sum_j \varphi(k_j)}$$
 # The brackets are the same for all queries: $(D, D_v)$ and $(D,)$, whatever the length. Causal: sums over $j \le p$,
-# **running sums**. No $1/\sqrt D$, no eps; where the lower line is 0, the output is 0. 65,536 tokens in 1 GiB.
+# **running sums**. No $1/\sqrt D$, no eps; where the denominator is 0, the output is 0. 65,536 tokens in 1 GiB.
 #
 # **Predict first:** can it give one key nearly all the weight?
 # <details><summary>Answer</summary>Hardly: without an exponential, similar keys get similar weights. That is its price.</details>
@@ -495,7 +495,7 @@ def linear_attention(q, k, v, causal=False):
     """Attention with φ(q) · φ(k) instead of exp(q · k), φ = elu + 1, in O(T · D · Dv).
 
     q: (…, T, D), k: (…, S, D), v: (…, S, Dv). causal: the queries are the last T positions and see no later key.
-    Returns: (…, T, Dv); 0 where the normaliser is 0.
+    Returns: (…, T, Dv); 0 where the denominator is 0.
     Raises: ValueError if sizes do not fit, or if causal and S < T.
     Source: Katharopoulos et al. 2020, section 3.
     """
@@ -577,7 +577,7 @@ with check.exercise("linear_attention"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# One query asks for key 6, more and more loudly. **Question:** which of the two can focus?
+# One query asks for key 5, more and more loudly. **Question:** which of the two can focus?
 # <details><summary>Answer</summary>Softmax. Linear weights cannot get sharper than φ lets them, however large the query.</details>
 
 # %%
@@ -586,7 +586,7 @@ for name, function in {"softmax": lambda *x: blocks.attention(*x)[0], "linear": 
     for loud in (1, 16):
         bars[f"{name}, query × {loud}"] = function(loud * direction[5:], direction, torch.eye(6))[0]
 caption = "What to see: a louder query gives softmax's best key everything; the linear weights hardly move."
-ax = plot.bars(bars, [f"key {number}" for number in range(1, 7)], ylabel="weight", caption=caption)
+ax = plot.bars(bars, [f"key {number}" for number in range(6)], ylabel="weight", caption=caption)
 
 # %% [markdown]
 # ### Exercise 7 · `online_attention` — 4 points, difficulty 3/3, importance 3/3, about 24 minutes
