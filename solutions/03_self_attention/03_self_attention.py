@@ -250,6 +250,8 @@ with check.exercise("scaled_dot_product_attention"):
     want = (outputs, torch.tensor([[0.25, 0.75, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64))
     got = scaled_dot_product_attention(q, k, v, mask)
     check.values(call, got, want, axes=pair_of_axes, known_wrong=wrong)
+    call, got = "scaled_dot_product_attention(q[None], k[None], v[None])", (q[None], k[None], v[None])
+    check.shape(f"the output of {call}", scaled_dot_product_attention(*got)[0], (1, 2, 2))
     library = (".scaled_dot_product_attention", "_scaled_dot_product_attention_math", "blocks.attention")
     library += ("MultiheadAttention", "multi_head_attention_forward", "MultiHeadAttention", "flex_attention")
     allowed = "@, masked_fill and torch.softmax."
@@ -837,15 +839,13 @@ for s, caption in [(one, "What to see: the row of 'dog'."), (two, "What to see: 
 # **Predict first:** which bars are 0?
 
 # %%
-positions = torch.randn(
-    3, 16, generator=generator
-).double()  # one vector for each place; lesson 04 makes better ones
+positions = torch.randn(3, 16, generator=generator).double()  # one for each place; lesson 04 has better ones
 tries = {"as it is": (0, None), "causal mask": (0, causal_mask(3, 3)), "positions added": (1, None)}
 distance = {}
 for name, (times, mask) in tries.items():
     first, second = (layer(read[tuple(s)] + times * positions, mask=mask)[0][0] for s in (one, two))  # (T, E)
     distance[name] = (first - second.flip(0)).norm(dim=-1).detach()  # the same word in both
-caption = "What to see: without mask and positions, every word comes out the same: the layer cannot tell who bit whom."
+caption = "What to see: without mask and positions each word comes out the same: who bit whom is lost."
 ax = plot.bars(distance, one, ylabel="distance of the outputs", caption=caption)
 _ = ax.set_xlabel("word")
 
