@@ -407,6 +407,22 @@ class AdditiveAttention(nn.Module):
         weights = blocks.masked_softmax(self.score_layer(hidden).squeeze(-1), mask)  # (B, S)
         return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
 
+# %% wrong AdditiveAttention: no axis for the keys, right for one text only
+# reads: must match the size
+class AdditiveAttention(nn.Module):
+    def __init__(self, query_size, key_size, attention_size):
+        super().__init__()
+        self.query_layer = nn.Linear(query_size, attention_size, bias=False)
+        self.key_layer = nn.Linear(key_size, attention_size, bias=False)
+        self.score_layer = nn.Linear(attention_size, 1, bias=False)
+
+    def forward(self, query, keys, mask):
+        if len(query) != len(keys):
+            raise ValueError("query and keys are for different numbers of texts")
+        hidden = torch.tanh(self.query_layer(query) + self.key_layer(keys))
+        weights = blocks.masked_softmax(self.score_layer(hidden).squeeze(-1), mask)
+        return (weights[..., None] * keys).sum(dim=1), weights
+
 # %% wrong AdditiveAttention: softmax over the texts
 # reads: entries differ
 class AdditiveAttention(nn.Module):
@@ -2127,7 +2143,7 @@ def greedy_decode(encoder, decoder, src, lengths, bos_id, eos_id, max_len):
     return [row[: row.index(eos_id)] if eos_id in row else row for row in rows]
 
 # %% wrong greedy_decode: the state is not carried on
-# reads: greedy_decode(
+# reads: hand the new state on to the next step
 def greedy_decode(encoder, decoder, src, lengths, bos_id, eos_id, max_len):
     with torch.no_grad():
         memory, state = encoder(src, lengths)
