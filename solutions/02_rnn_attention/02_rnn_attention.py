@@ -691,7 +691,7 @@ def teacher_forced(encoder, decoder, batch):
 # **Train a translator of dates.** At least 98 % of dates it never saw must come out exactly. On two CPU cores that takes about a minute.
 #
 # 1. Encoder and decoder are given. If a class of yours does not work yet, take it from `recurrent`, which has all three.
-# 2. `train.fit(model, loss, batches, steps, rate=rate)` runs the loop. `model` is one `nn.Module` that holds both parts, `batches(step)` gives a batch, `loss(batch)` a number to make smaller.
+# 2. `train.fit(model, loss, batches, steps, rate=rate)` runs the loop. `model` is one `nn.Module` (not a list) that holds both parts; `batches` and `loss` are functions: `batches(step)` gives a batch, `loss(batch)` a number to make smaller.
 # 3. It writes `weights.safetensors` beside the notebook. **Hand that file in**: grading does not train, it loads. Return encoder and decoder.
 #
 # **Predict first:** interrupt the training (■) and run the cell again. What do you see?
