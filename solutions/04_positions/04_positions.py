@@ -861,7 +861,7 @@ _ = ax.axvline(32, color="black", linewidth=0.8, linestyle="--")
 # <details><summary>How to read it</summary>Learned rows beyond 32 never got a gradient, and unseen clock readings are as new to the model. Rotary knows distances, yet meets larger ones than it has learned: it lasts a little longer, then falls as fast. ALiBi only says "nearer counts more", and this task is made for that. Without positions, one layer can only count letters. The article's huge entries drown the words even where it was trained.</details>
 #
 # **Honest:** one task, one small layer, one seed. Now take "the letter three places back": what does "nearer counts
-# more" know about exactly three? Train new readers with `texts=extrapolate.three_back` and see.
+# more" know about exactly three? Give `texts=extrapolate.three_back` to the training, with new readers `{}`, and to `accuracy`, and see.
 
 # %% [markdown]
 # ## Where this is used
