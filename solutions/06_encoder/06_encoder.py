@@ -38,7 +38,7 @@ plot.lines(
     alike,
     xlabel="layers passed",
     ylabel="cosine of two inputs",
-    caption="What to see: without residuals, two different inputs soon look the same.",
+    caption="What to see: without residuals, two inputs look alike after 10 layers; with them, that takes far longer.",
 )
 
 # %% [markdown]
@@ -901,7 +901,7 @@ with check.exercise("train_sentiment", needs=("TransformerEncoder", "TextClassif
 #
 # Take a sentence, hide one word after the other, and note how far the classifier moves. Beside it: the weights that counting gave.
 #
-# **Questions:** which word turned round? What does counting make of *not*, and what does your classifier?
+# **Questions:** one word decides nearly all: which? The sentence is praise. Did your classifier understand *not*, or does it still count?
 
 # %%
 sentence = "not a bad film at all"
@@ -968,7 +968,7 @@ plot.bars(
     right,
     ["patterns seen in training", "new patterns"],
     ylabel="share of names right",
-    caption="What to see: context tells nearly all in known patterns, and less in new ones.",
+    caption="What to see: all is right in known patterns, and in new ones little more than by the word alone.",
 )
 
 # %% [markdown]
@@ -1162,7 +1162,7 @@ if opened:
 #
 # - Every token attends to every other: cost grows with $T^2$ (lesson 05), and learned positions end at `max_len`.
 # - It reads, but cannot write: a writer must not see the future (lesson 07).
-# - Templates are tidy. On patterns it has not seen the tagger falls back, and real requests hold many.
+# - Templates are tidy. On patterns it has not seen the tagger is no better than the word alone: it learned 22 patterns by heart.
 # - Reviews are films', in English, of around 2000. Elsewhere the classifier guesses, and sounds just as sure.
 #
 # ## Summary

@@ -1326,7 +1326,7 @@ class TransformerEncoder(nn.Module):
         return self.norm(x)
 
 # %% wrong TransformerEncoder: padding is always 0
-# reads: Padding must not reach
+# reads: at real tokens
 class TransformerEncoder(nn.Module):
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
@@ -1373,7 +1373,7 @@ class TransformerEncoder(nn.Module):
         return self.norm(x)
 
 # %% wrong TransformerEncoder: positions not added
-# reads: positions added
+# reads: at real tokens
 class TransformerEncoder(nn.Module):
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
@@ -1637,7 +1637,7 @@ class TransformerEncoder(nn.Module):
         return self.norm(x)
 
 # %% wrong TransformerEncoder: padding taken to be at the end
-# reads: Padding must not reach
+# reads: at real tokens
 class TransformerEncoder(nn.Module):
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.0):
         super().__init__()
