@@ -360,8 +360,8 @@ with check.exercise("global_mask", needs=("window_mask",)):
     }
     want = torch.tensor([left, [1] * 4, right, outer]) > 0
     check.values("global_mask(4, 0, [1])", global_mask(4, 0, [1]), want, axes=axes, known_wrong=wrong)
-    got, note = global_mask(3, 0, ()), "No global token leaves just the window. As an index, a tuple is no list."
-    check.values("global_mask(3, 0, ())", got, torch.eye(3) > 0, axes=axes, note=note)
+    note = "No global token leaves just the window. As an index, a tuple is no list."
+    check.values("global_mask(3, 0, ())", global_mask(3, 0, ()), torch.eye(3) > 0, axes=axes, note=note)
     check.refuses("global_mask", global_mask, [([said, "4"], 4, 1, [4])])
     ### BEGIN HIDDEN TESTS
     rng, cases = check.rng(), [(1, 0, []), (1, 0, [0]), (6, 1, (0,)), (6, 2, [5, 0]), (7, 0, (3, 3, 3))]
