@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from autograder import cli, release, sample
 from autograder.course import COURSE_ID, Course
 from autograder.dispatch import cores
 from autograder.lesson import ROOT, Lesson, read
+from autograder.readme import FIGURES
 
 STOCK = 8  # submissions for stock nbgrader: it takes seconds for each
 OURS = 96
@@ -85,7 +87,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="N",
         help="instead, grade classes of these sizes by this grader",
     )
-    parser.add_argument("--write", action="store_true", help="with --scale: into autograder/results/")
+    parser.add_argument("--write", action="store_true", help="into autograder/results/ too")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=run)
 
@@ -104,7 +106,10 @@ def run(options: argparse.Namespace) -> int:
         seconds = _stock_pages(folder / "pages", folder / "ours" / "course", lesson)
     stock = replace(stock, pages=options.count, feedback=seconds)
     differing = sorted(s for s in stock.scores if s in ours.scores and stock.scores[s] != ours.scores[s])
-    print(_json(name, ours, stock, differing) if options.json else _table(name, ours, stock, differing))
+    figures = _json(name, ours, stock, differing)
+    if options.write:
+        FIGURES.write_text(figures + "\n", encoding="utf-8")
+    print(figures if options.json else _table(name, ours, stock, differing))
     return 0
 
 
@@ -219,9 +224,10 @@ def _json(name: str, ours: Measured, stock: Measured, differing: Sequence[str]) 
         "pages_per_minute": round(one.page_rate, 1),
     }
     return json.dumps(
-        {"lesson": name, "machine": machine(), "autograder": figure(ours), "nbgrader": figure(stock),
+        {"lesson": name, "date": date.today().isoformat(), "machine": machine(),
+         "autograder": figure(ours), "nbgrader": figure(stock),
          "ratio": round(ours.rate / stock.rate, 1), "points_differ": list(differing),
-         "feedback_ratio": round(ours.page_rate / stock.page_rate, 1)}
+         "feedback_ratio": round(ours.page_rate / stock.page_rate, 1)}, indent=1
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ Order of this file: the tables, the markers, the command.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections import Counter
@@ -19,6 +20,7 @@ from autograder import bank, minutes, trial
 from autograder.lesson import ROOT, SOLUTIONS, Lesson, names, read
 
 README = ROOT / "README.md"
+FIGURES = ROOT / "autograder" / "results" / "bench.json"  # what `autograder bench --write` measured last
 
 Key = tuple[str, str, str]  # lesson, exercise, "right" or "wrong"
 
@@ -95,10 +97,35 @@ def known(kept: Counter[Key]) -> str:
     return "\n".join([*rows, "| **all** | " + " | ".join(f"**{total}**" for total in totals) + " |"])
 
 
+def bench() -> str:
+    """How fast grading is beside stock nbgrader, from the last `autograder bench --write`."""
+    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
+    about, ratio, pages = figures["machine"], figures["ratio"], figures["feedback_ratio"]
+    command = f"`autograder bench {figures['lesson']}`"
+    rows = [
+        f"| {label} | {figures[key]['submissions']} | {figures[key]['per_minute']:.0f} |"
+        f" {figures[key]['pages_per_minute']:.0f} |"
+        for label, key in (("this grader", "autograder"), ("stock nbgrader", "nbgrader"))
+    ]
+    return "\n".join(
+        [
+            f"One run of {command} on {about['cores']} cores, {figures['date']}, load"
+            f" {about['load']:.1f} at its end, Python {about['python']}, nbgrader {about['nbgrader']},"
+            f" torch {about['torch']}: start-up included, both in as many processes as cores.",
+            "",
+            "| | submissions | graded a minute | feedback pages a minute |",
+            "|---|---:|---:|---:|",
+            *rows,
+            f"| **ratio** | | **{ratio:.1f}** | **{pages:.1f}** |",
+        ]
+    )
+
+
 TABLES: dict[str, Callable[[Counter[Key]], str]] = {
     "takes": lambda kept: takes(),
     "lessons": lambda kept: lessons(),
     "known answers": known,
+    "bench": lambda kept: bench(),
 }
 
 
