@@ -5,7 +5,7 @@
 
 The hidden checks call these with fresh random inputs. What is right comes from torch's own layers. Answers
 may be in another process: layers are asked only through calls, parameters are read as copies.
-Order: block, encoder, an encoder whose answers are known.
+Order: block, encoder.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from byhand import check
+from byhand.probe_layers import has, redrawn
 
 AXES = ("text", "token", "feature")
 THREE = ("q_proj", "k_proj", "v_proj")
@@ -27,18 +28,6 @@ HOMES = {
     "linear1": "feed_forward.up",
     "linear2": "feed_forward.down",
 }
-
-
-def _random(layer: Any, rng: torch.Generator, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
-    """Draw every parameter of the layer anew; what they are now."""
-    layer.to(dtype)
-    shapes = {name: part.shape for name, part in layer.named_parameters()}
-    drawn = {
-        name: 0.6 * torch.randn(tuple(shape), generator=rng, dtype=torch.float64)
-        for name, shape in shapes.items()
-    }
-    layer.load_state_dict({name: part.to(dtype) for name, part in drawn.items()}, strict=False)
-    return drawn
 
 
 # Block
@@ -82,12 +71,9 @@ def block(make: Any, rng: torch.Generator) -> None:
         (False, None, 0.3, (4, 4, 1)),
     ]:
         layer = make(E, H, F, norm_first=norm_first, eps=eps)
-        parts = _random(layer, rng)
+        parts = redrawn(layer, rng)
         call = f"EncoderBlock({E}, {H}, {F}, norm_first={norm_first}, eps={eps})"
-        got = {name: tuple(part.shape) for name, part in parts.items()}
-        check.values(
-            f"the parameters of {call}", dict(sorted(got.items())), dict(sorted(block_shapes(E, F).items()))
-        )
+        has(call, layer, block_shapes(E, F))
         x = torch.randn(2, 5, E, generator=rng, dtype=torch.float64)
         mask = None if mask_shape is None else torch.rand(mask_shape, generator=rng) < 0.6
         if mask is not None:
@@ -120,7 +106,7 @@ def _against_torch(call: str, layer: Any, theirs: Any, x: Tensor, mask: Tensor |
 def _block_edges(make: Any, rng: torch.Generator) -> None:
     """A query that may attend to nothing, dropout, float32, inputs kept, wrong sizes."""
     layer, x = make(6, 3, 10), torch.randn(2, 5, 6, generator=rng, dtype=torch.float64)
-    _random(layer, rng)
+    redrawn(layer, rng)
     nothing = torch.ones(5, 5, dtype=torch.bool)
     nothing[2] = False
     leaf = x.clone().requires_grad_()
@@ -131,7 +117,8 @@ def _block_edges(make: Any, rng: torch.Generator) -> None:
     check.true(call, finite, "the output or the gradient is not finite.")
     check.kept("layer(x, mask)", layer, x, nothing)
     single = make(6, 3, 10)
-    parts = _random(single, rng, torch.float32)
+    parts = redrawn(single, rng, torch.float32)
+    parts = {name: part.double() for name, part in parts.items()}
     want = torchs(parts, 3, True, 1e-5)(x).detach().float()
     check.values("layer(x) in float32", single(x.float()), want, axes=AXES, tolerance=1e-4)
     check.raises(
@@ -175,7 +162,7 @@ def encoder(make: Any, rng: torch.Generator) -> None:
         layer = make(*sizes, pad_id=pad)
         call = f"TransformerEncoder{sizes}, pad_id={pad}"
         _counts(call, layer, sizes)
-        parts = _random(layer, rng)
+        parts = redrawn(layer, rng)
         ids = torch.tensor([one for one in range(sizes[0]) if one != pad])
         tokens = ids[torch.randint(len(ids), (4, sizes[-1]), generator=rng)]
         tokens[0, 3:], tokens[1, 1], tokens[2, 0] = pad, pad, pad
@@ -279,20 +266,3 @@ def _encoder_edges(make: Any, rng: torch.Generator) -> None:
     )
     dropped.eval()
     check.true("…eval()(tokens)", bool((dropped(tokens) != 0).any()), "in eval mode nothing is dropped.")
-
-
-# An encoder whose answers are known
-
-
-class KnownEncoder(nn.Module):
-    """Gives each id the row of a table, and notes what it was asked: what a head makes of it is known."""
-
-    def __init__(self, table: Tensor, pad_id: int) -> None:
-        super().__init__()
-        self.table = nn.Parameter(table)
-        self.d_model, self.pad_id = table.shape[1], pad_id
-        self.seen: list[Tensor] = []
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        self.seen.append(tokens)
-        return self.table[tokens]
