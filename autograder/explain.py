@@ -1,7 +1,8 @@
 """What an error in a test means: whose fault it is, and what the learner reads.
 
 A test of a lesson passes with the lesson's own solution, so once an answer of the learner's code has
-come back, an error in the test is taken as that answer's doing; before, it is the grader's fault.
+come back, an error in the test is taken as that answer's doing; before, it is the grader's fault, and so
+are texts that are not on its machine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from autograder.lesson import Cell
 from autograder.questions import Gone, JudgePeer, RemoteError, clean
 from autograder.verdict import Fault, Status
 from byhand import check
+from byhand.data.sources import DataError
 
 _OURS = (Unsendable, SyntaxError, ImportError, MemoryError, RecursionError, OSError)
 _TOO_MUCH = (MemoryError, RecursionError)
@@ -38,6 +40,9 @@ def explained(cell: Cell, peer: JudgePeer, error: BaseException) -> tuple[Status
     if isinstance(error, _TOO_MUCH) and peer.answers:
         said = f"{cell.exercise} could not be checked: what came back is too large or too deep to look at"
         return "unchecked", "learner", f"{said} ({type(error).__name__})."
+    if isinstance(error, DataError):
+        said = f"{cell.exercise} could not be checked: on the grader's machine, {clean(str(error), 500)}"
+        return "unchecked", "grader", said
     if not isinstance(error, Exception) or isinstance(error, _OURS) or not peer.answers:
         return (
             "unchecked",

@@ -145,7 +145,7 @@ def test_missing_texts_raise_a_sentence_with_the_next_step() -> None:
         "the general texts (made up) are not on this machine.\n  They are read from plain 1.0"
     )
     assert "lessons 01 to 05 need no data" in said
-    assert "`byhand data`" in said
+    assert "`byhand data general`" in said
 
 
 @pytest.mark.parametrize(

