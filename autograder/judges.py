@@ -141,7 +141,8 @@ class Judges:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    names = ("PATH", "HOME", "LANG", "TMPDIR", "BYHAND_DATA")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     ours = {"BYHAND_GRADING": "1", "PYTHONHASHSEED": "0", "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
     one = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return kept | ours | dict.fromkeys(one, "1")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder import lesson
+from autograder import engine, lesson
+from autograder.sandbox import Limits, Worker
 from byhand import reviews
 from tests.pair import judged
 
@@ -31,6 +32,17 @@ def test_without_the_reviews_training_is_unchecked_and_the_sentence_names_the_co
         "train_sentiment could not be checked: on the grader's machine, the rev"
     )
     assert "Next: `byhand data reviews`" in verdict.message
+
+
+def test_the_grader_looks_for_texts_in_the_folder_that_byhand_data_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BYHAND_DATA", str(tmp_path))
+    look = f"import os\nassert f() == 1\nassert os.environ.get('BYHAND_DATA') == {str(tmp_path)!r}\n"
+    cells = [lesson.Cell("solution", "def f(): return 1", "f"), lesson.Cell("test", look, "test_f", 1.0)]
+    with Worker() as worker:
+        report = engine.grade("90_tiny", cells, {}, 1, Limits(), worker)
+    assert [verdict.status for verdict in report.verdicts] == ["passed"]
 
 
 def test_texts_that_are_missing_only_after_an_answer_are_the_graders_fault_too() -> None:
