@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 GRADER = sorted((ROOT / "autograder").glob("*.py"))
 LEARNERS = sorted((ROOT / "byhand").rglob("*.py"))
 FILES = GRADER + LEARNERS
-# Where trusted text is run: test cells by the judge, the lesson's own text and bank by an author's trial.
-RUNS_TRUSTED_TEXT = {"bench_attention.py", "rounds.py", "trial.py"}
+# Where trusted text is run: test cells by the judge, the lesson's own text and bank on an author's machine.
+RUNS_TRUSTED_TEXT = {"bench_attention.py", "rounds.py", "train_reference.py", "trial.py"}
 UNPICKLERS = {"pickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 
 
