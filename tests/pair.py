@@ -42,11 +42,12 @@ class Limits:
 
 
 def warm() -> None:
-    """What the fork server does before the first fork, leaving this process's streams as they are."""
+    """What the fork server does before the first fork; this process keeps its streams and its main module."""
     torch.set_num_threads(1)
-    kept = sys.stdout, sys.stderr, sys.displayhook, sys.excepthook
+    kept, main = (sys.stdout, sys.stderr, sys.displayhook, sys.excepthook), sys.modules["__main__"]
     learner_side.warm()
     sys.stdout, sys.stderr, sys.displayhook, sys.excepthook = kept
+    sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager
@@ -75,6 +76,7 @@ def _inside(sock: socket.socket, folder: str) -> None:
     """What the fork server does in a child, short of the walls: nothing of ours stays open."""
     os.setsid()
     os.chdir(folder)
+    sys.modules["__main__"] = shell.Shell.instance().user_module
     os.dup2(sock.detach(), 3)
     os.closerange(4, 4096)
     nothing = os.open(os.devnull, os.O_RDWR)
