@@ -44,6 +44,7 @@ data: ready  ## fetch the texts of lessons 06 to 08 (set-up did, if it was onlin
 bench: ready  ## compare with stock nbgrader: speed, then attacks (LESSON=01_scoring ATTACKS=--all-attacks)
 	@$(PY) -m autograder.cli bench $(LESSON)
 	@$(PY) -m autograder.bench_attention
+	@$(PY) -m autograder.bench_encoder
 	@$(PY) -m tests.attacks $(ATTACKS)
 
 lessons: ready  ## make lessons/ and the README's tables from solutions/
