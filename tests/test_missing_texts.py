@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from autograder import engine, lesson
+from autograder.judges import Judges
 from autograder.sandbox import Limits, Worker
 from byhand import reviews
 from tests.pair import judged
@@ -40,7 +42,9 @@ def test_the_grader_looks_for_texts_in_the_folder_that_byhand_data_names(
     monkeypatch.setenv("BYHAND_DATA", str(tmp_path))
     look = f"import os\nassert f() == 1\nassert os.environ.get('BYHAND_DATA') == {str(tmp_path)!r}\n"
     cells = [lesson.Cell("solution", "def f(): return 1", "f"), lesson.Cell("test", look, "test_f", 1.0)]
-    with Worker() as worker:
+    judges = Judges()  # the others' may be running already, with the folder of their own start
+    monkeypatch.setattr(engine, "_judges", judges)
+    with Worker() as worker, contextlib.closing(judges):
         report = engine.grade("90_tiny", cells, {}, 1, Limits(), worker)
     assert [verdict.status for verdict in report.verdicts] == ["passed"]
 
