@@ -13,6 +13,7 @@ from typing import Any
 
 from autograder.lesson import read
 from autograder.needed import needed
+from autograder.trial import execute
 from byhand import meter
 
 LESSON, EXERCISE = "05_local_attention", "local_attention"
@@ -26,7 +27,7 @@ def reference() -> Callable[..., Any]:
     cells = cells[: last + 1]
     space: dict[str, Any] = {"__name__": LESSON}
     for place in needed(cells):
-        exec(compile(cells[place].source, f"<{LESSON}>", "exec"), space)
+        execute(cells[place], space)
     function: Callable[..., Any] = space[EXERCISE]
     return function
 

@@ -17,6 +17,8 @@ import symtable
 from functools import lru_cache
 from types import CodeType
 
+from autograder.needed import binds
+
 NAME = "__halves__"
 _HIDDEN = re.compile(
     r"^([ \t]*)### BEGIN HIDDEN TESTS$(.*?)^[ \t]*### END HIDDEN TESTS$", re.MULTILINE | re.DOTALL
@@ -40,16 +42,10 @@ def halves(source: str, name: str) -> CodeType | None:
         tree = ast.parse(text)
         run = ast.parse(f"def {NAME}(): pass").body[0]
         assert isinstance(run, ast.FunctionDef)
-        bound = _bound(source)
-        run.body = [*([ast.Global(sorted(bound))] if bound else []), *tree.body]
+        names = sorted(binds(symtable.symtable(source, "<cell>", "exec")))
+        run.body = [*([ast.Global(names)] if names else []), *tree.body]
         code = compile(ast.fix_missing_locations(ast.Module([run], [])), f"<{name}>", "exec")
     except (SyntaxError, ValueError, RecursionError):
         return None
     (inner,) = [part for part in code.co_consts if isinstance(part, CodeType)]
     return code if inner.co_flags & inspect.CO_GENERATOR else None
-
-
-def _bound(source: str) -> set[str]:
-    """Names that the cell binds at its top level."""
-    top = symtable.symtable(source, "<cell>", "exec")
-    return {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}

@@ -70,11 +70,9 @@ def touched(cells: Sequence[Cell], exercise: str) -> list[int]:
         if place == answer or used(cells[place].source, test) & changed:
             tests |= {place} if test else set()
             changed |= set() if test else facts[place].defined(modules)
-    others = {p for p in everything if cells[p].kind == "test"} - tests
-    shown = [replace(cells[p], kind="code" if cells[p].kind == "solution" else cells[p].kind)
-             for p in everything if p not in others]  # fmt: skip
-    places = [p for p in everything if p not in others]
-    return [places[at] for at in needed(shown, {places.index(answer)})]
+    places = [p for p in everything if cells[p].kind != "test" or p in tests]
+    as_code = [replace(cells[p], kind="code") if cells[p].kind == "solution" else cells[p] for p in places]
+    return [places[at] for at in needed(as_code, {places.index(answer)})]
 
 
 @lru_cache(maxsize=4096)  # most cells of a class are the lesson's own
@@ -114,8 +112,12 @@ def used(source: str, tests: bool) -> frozenset[str]:
     for scope in inner:
         names |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global()}
         inner += scope.get_children()
-    own = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
-    return frozenset(names - own if tests else names)
+    return frozenset(names - binds(top) if tests else names)
+
+
+def binds(top: symtable.SymbolTable) -> set[str]:
+    """Names that a cell binds at its top level, anywhere in it."""
+    return {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
 
 
 def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:

@@ -64,7 +64,7 @@ def run(lesson: str, cells: Sequence[Cell], seed: int, exercise: str = "") -> Re
     verdicts: list[Verdict] = []
     places = touched(cells, exercise) if exercise else needed(cells)
     for cell in (cells[place] for place in places):
-        message = _execute(cell, space)
+        message = _said_by(cell, space)
         if cell.kind == "test":
             message = message and "\n".join(filter(None, (message, broken.get(cell.exercise))))
             verdicts.append(_verdict(cell, message))
@@ -73,11 +73,16 @@ def run(lesson: str, cells: Sequence[Cell], seed: int, exercise: str = "") -> Re
     return Report(lesson, seed, tuple(verdicts), sandboxed=False)
 
 
-def _execute(cell: Cell, space: dict[str, Any]) -> str:
+def execute(cell: Cell, space: dict[str, Any]) -> None:
+    """Run a cell of the lesson's own text, or of its bank's, in this process; its errors are raised."""
+    exec(compile(cell.source, f"<{cell.grade_id or cell.kind}>", "exec"), space)
+
+
+def _said_by(cell: Cell, space: dict[str, Any]) -> str:
     """Run a cell; "" if it went well, else what its learner reads."""
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            exec(compile(cell.source, f"<{cell.grade_id or cell.kind}>", "exec"), space)
+            execute(cell, space)
     except AssertionError as error:
         return str(error) or "an assert failed"
     except BaseException as error:  # an answer may raise anything, SystemExit too

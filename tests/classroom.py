@@ -6,6 +6,7 @@ import atexit
 import copy
 import functools
 import json
+import logging
 import shutil
 import tempfile
 from argparse import Namespace
@@ -105,3 +106,16 @@ def rows(course: Course) -> dict[str, dict[str, Any]]:
 
 def book(course: Course) -> Book:
     return Book(course, lesson.read(NAME, TINY))
+
+
+def two_workers() -> Any:
+    """A Dask cluster of two processes on this machine, to be used in a with statement."""
+    import distributed  # takes a second, and few tests need it
+
+    return distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address=None,
+        protocol="tcp",
+        silence_logs=logging.CRITICAL,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from tests.classroom import (
     notebook,
     rows,
     run,
+    two_workers,
 )
 
 
@@ -81,13 +81,7 @@ def test_a_worker_with_another_version_of_the_lesson_gives_no_points_and_takes_n
 
 @pytest.fixture
 def cluster() -> Iterator[distributed.LocalCluster]:
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        dashboard_address=None,
-        protocol="tcp",
-        silence_logs=logging.CRITICAL,
-    ) as made:
+    with two_workers() as made:
         yield made
 
 

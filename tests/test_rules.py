@@ -12,7 +12,7 @@ GRADER = sorted((ROOT / "autograder").glob("*.py"))
 LEARNERS = sorted((ROOT / "byhand").rglob("*.py"))
 FILES = GRADER + LEARNERS
 # Where trusted text is run: test cells by the judge, the lesson's own text and bank on an author's machine.
-RUNS_TRUSTED_TEXT = {"bench_attention.py", "rounds.py", "train_reference.py", "trial.py"}
+RUNS_TRUSTED_TEXT = {"rounds.py", "trial.py"}
 UNPICKLERS = {"pickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 
 
