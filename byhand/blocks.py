@@ -34,13 +34,16 @@ if TYPE_CHECKING:
         mean_pool,
     )
     from byhand._positions import alibi_bias, apply_rope, sinusoidal_encoding
+    from byhand._transformer import DecoderBlock, Transformer
 
 __all__ = [
+    "DecoderBlock",
     "EncoderBlock",
     "FeedForward",
     "MultiHeadAttention",
     "TextClassifier",
     "TokenTagger",
+    "Transformer",
     "TransformerEncoder",
     "alibi_bias",
     "apply_rope",
@@ -74,6 +77,7 @@ _HOMES = {
         "TransformerEncoder",
         "mean_pool",
     ),
+    "byhand._transformer": ("DecoderBlock", "Transformer"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
