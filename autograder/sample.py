@@ -2,13 +2,15 @@
 
 Six are right, each in other words; twelve are right but for one or two named mistakes; two left the
 lesson untouched, two did half of it; one has an endless loop; one handed in no notebook at all.
-What each must get comes from the bank, never from a run. Order of this file: members, then their work.
+What each must get comes from the bank, never from a run. Where a lesson trains, all hand in its author's
+weights, which a right answer that names its layers otherwise renames. Order: members, then their work.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ NAMES = """
     mei nils omar priya quinn rosa sven tara uma vera wen yuki
 """
 ESSAY = b"Attention is all you need, they say. I could not open the notebook, so here is an essay.\n"
+RENAMES = re.compile(r"^(\w+\.)*save_file\(", re.MULTILINE)  # in a cell, not in a function
 BY_HAND = "The weights would change with the scores, and the output with the weights."
 
 
@@ -93,7 +96,16 @@ def _chosen(lesson: Lesson, right: Ways, number: int, broken: Collection[str]) -
         ways = [*right[exercise], _reference(lesson, exercise)]
         alone = [way for way in ways if not _names(way.source) & set(broken)] or ways
         chosen[exercise] = alone[number % max(1, len(alone) - 1)].source
-    return chosen
+    return {exercise: _with_fitting_weights(lesson, exercise, chosen) for exercise in chosen}
+
+
+def _with_fitting_weights(lesson: Lesson, exercise: str, chosen: Mapping[str, str]) -> str:
+    """The chosen answer; the reference, if it renames weights that another answer trains without it."""
+    trained = [source for other, source in chosen.items() if ".fit(" in source and other != exercise]
+    unused = any(exercise not in _names(source) for source in trained)
+    if unused and RENAMES.search(chosen[exercise]):
+        return _reference(lesson, exercise).source
+    return chosen[exercise]
 
 
 def _names(source: str) -> set[str]:

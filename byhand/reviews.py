@@ -193,9 +193,12 @@ def share_right(model: Model, split: str) -> float:
 
 
 def from_weights(read: Callable[[], Mapping[str, Tensor]]) -> nn.Module | None:
-    """blocks.TextClassifier with the weights that read() gives; None if they do not fit it."""
+    """blocks.TextClassifier with the weights that read() gives; None if they do not fit it.
+
+    An encoder may call its tables, its blocks and its last norm as it likes: see `_by_our_names`.
+    """
     try:
-        parts = dict(read())
+        parts = _by_our_names(read())
         size, places = parts["encoder.embedding.weight"].shape[1], len(parts["encoder.positions.weight"])
         layers = {name.split(".")[2] for name in parts if name.startswith("encoder.blocks.")}
         hidden = len(parts["encoder.blocks.0.feed_forward.up.weight"])
@@ -205,6 +208,30 @@ def from_weights(read: Callable[[], Mapping[str, Tensor]]) -> nn.Module | None:
     except Exception:  # weights of another model, or none: the caller says so
         return None
     return model.eval()
+
+
+def _by_our_names(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A classifier's weights, the encoder's under the names of blocks.TransformerEncoder.
+
+    Tables are known by their rows, blocks by the names inside, which the lesson asks for; what is left
+    is the last norm. Raises ValueError where two parts would be one.
+    """
+    starts = [name.removesuffix("norm1.weight") for name in parts if name.endswith(".norm1.weight")]
+    starts.sort(key=lambda start: [int(digits) for digits in re.findall(r"\d+", start)])
+    ours = {start: f"encoder.blocks.{n}." for n, start in enumerate(starts)}
+    found: dict[str, Tensor] = {}
+    for name, part in parts.items():
+        start = next((one for one in starts if name.startswith(one)), "")
+        if start or name.startswith("head."):
+            home = ours.get(start, "") + name.removeprefix(start)
+        elif part.ndim == 2:
+            home = f"encoder.{'embedding' if len(part) == VOCABULARY_SIZE else 'positions'}.weight"
+        else:
+            home = f"encoder.norm.{name.rpartition('.')[2]}"
+        found[home] = part
+    if len(found) != len(parts):
+        raise ValueError("two parts have one role")
+    return found
 
 
 # Which words mattered

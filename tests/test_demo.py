@@ -60,6 +60,29 @@ def test_right_answers_chosen_beside_a_mistake_do_not_call_it(tiny: lesson.Lesso
     assert "total_of_scores" in sample._chosen(tiny, right, 0, ["dot"])["share"]  # the reference instead
 
 
+def renaming(name: str) -> bank.Answer:
+    source = f'save_file(renamed(weights), "weights.safetensors")\n\n\nclass {name}: ...\n'
+    return bank.Answer("right", name, "other names", source)
+
+
+@pytest.mark.parametrize(
+    ("trains", "kept"), [("fit.fit(dot())", True), ("fit.fit(blocks.dot())", False), ("share()", True)]
+)
+def test_an_answer_that_renames_weights_goes_with_one_that_trains_it(
+    tiny: lesson.Lesson, trains: str, kept: bool
+) -> None:
+    """Else the weights would not fit the model that is trained, and the expected points would be wrong."""
+    right = {"dot": [renaming("dot")], "share": [bank.Answer("right", "share", "trains", trains)]}
+    chosen = sample._chosen(tiny, right, 0, ())
+    assert chosen["share"] == trains
+    assert ("renamed(" in chosen["dot"]) is kept
+
+
+def test_who_trains_may_rewrite_the_weights(tiny: lesson.Lesson) -> None:
+    halved = bank.Answer("right", "share", "halves", renaming("share").source + "fit.fit(dot())\n")
+    assert sample._chosen(tiny, {"dot": [], "share": [halved]}, 0, ())["share"] == halved.source
+
+
 def test_a_class_takes_the_whole_loop_and_gets_what_it_deserves(
     tiny: lesson.Lesson, members: list[sample.Member], tmp_path: Path
 ) -> None:
