@@ -1,11 +1,13 @@
 """Translating and scoring: greedy decoding, BLEU and chrF, and the sentences of the exam.
 
-Order: greedy, whole texts, scores, the exam.
+Any model with the contract's encode, decode and pad_id will do, in whichever mode it is; nothing here
+keeps a graph. Order: a model at rest, greedy, whole texts, scores, the exam.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -16,10 +18,23 @@ from byhand.data import Pair
 from byhand.translation.vocabulary import BOS, EOS, PAD, Vocabulary
 
 MAX_LEN = 64  # ids that a translation may have
-ROWS = 64  # sentences decoded at once
+ROWS = 64  # sentences encoded at once
+LOGITS = 2**24  # numbers that one call of decode may return: 64 MiB in float32
 
 
-@torch.no_grad()
+@contextlib.contextmanager
+def at_rest(model: nn.Module) -> Iterator[None]:
+    """Inside, the model is in eval mode and builds no graph; afterwards each part is in the mode it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
 def greedy(
     model: nn.Module,
     src: Tensor | Sequence[Sequence[int]],
@@ -29,24 +44,37 @@ def greedy(
 ) -> list[list[int]]:
     """The likeliest next id, again and again, for each row of src: (B, S) or lists of ids with eos.
 
-    Returns ids without bos and eos; at most max_len were made for a row, eos counted.
+    Returns ids without bos and eos; at most max_len were made for a row, eos counted. Rows that have
+    ended cost nothing more.
     """
     net: Any = model
-    device = next(model.parameters()).device
-    source = (src if isinstance(src, Tensor) else padded(src, int(net.pad_id))).to(device)
-    was_training = model.training
-    model.eval()
-    try:
+    first = next(model.parameters())
+    source = (src if isinstance(src, Tensor) else padded(src, int(net.pad_id))).to(first.device)
+    found: list[list[int]] = [[] for _ in range(len(source))]
+    with at_rest(model):
         memory, real = net.encode(source), source != net.pad_id
-        made = torch.full((len(source), 1), bos_id, device=device)
-        ended = torch.zeros(len(source), dtype=torch.bool, device=device)
-        while made.shape[1] <= max_len and not bool(ended.all()):
-            following = net.decode(made, memory, real)[:, -1].argmax(dim=-1)
-            made = torch.cat([made, following.masked_fill(ended, eos_id)[:, None]], dim=1)
-            ended |= following == eos_id
-    finally:
-        model.train(was_training)
-    return [until(row, eos_id) for row in made[:, 1:].tolist()]
+        going = torch.arange(len(source), device=first.device)  # which rows the lines below belong to
+        made = torch.full((len(source), 1), bos_id, device=first.device)
+        for _ in range(min(max_len, int(getattr(model, "max_len", max_len)))):
+            if not len(going):
+                break
+            following = _next(net, made, memory, real)
+            for row, number in zip(going.tolist(), following.tolist(), strict=True):
+                found[row].append(number)
+            on = following != eos_id
+            made = torch.cat([made, following[:, None]], dim=1)
+            if not bool(on.all()):
+                going, made, memory, real = going[on], made[on], memory[on], real[on]
+    return [until(row, eos_id) for row in found]
+
+
+def _next(net: Any, made: Tensor, memory: Tensor, real: Tensor) -> Tensor:
+    """The likeliest next id of each row (B,), in parts whose logits fit into memory."""
+    n_rows, length = made.shape
+    size = int(getattr(getattr(net, "embedding", None), "num_embeddings", LOGITS // ROWS // length))
+    many = max(1, LOGITS // (length * size))
+    parts = [slice(start, start + many) for start in range(0, n_rows, many)]
+    return torch.cat([net.decode(made[at], memory[at], real[at])[:, -1].argmax(dim=-1) for at in parts])
 
 
 def until(row: list[int], eos_id: int) -> list[int]:
@@ -60,40 +88,46 @@ def padded(rows: Sequence[Sequence[int]], pad_id: int = PAD) -> Tensor:
     return torch.tensor([[*row, *[pad_id] * (longest - len(row))] for row in rows], dtype=torch.long)
 
 
+def sources(vocabulary: Vocabulary, texts: Sequence[str], max_len: int = MAX_LEN) -> list[list[int]]:
+    """Ids of texts as a model reads them: eos at the end, cut to max_len ids."""
+    return [[*vocabulary.encode(text)[: max_len - 1], EOS] for text in texts]
+
+
 def translate(
     model: nn.Module, vocabulary: Vocabulary, texts: Sequence[str], max_len: int = MAX_LEN
 ) -> list[str]:
     """Translations of texts, in their order; texts of like length are decoded together."""
-    limit = int(getattr(model, "max_len", 0)) or MAX_LEN
-    rows = [vocabulary.encode(text)[: limit - 1] + [EOS] for text in texts]
+    limit = int(getattr(model, "max_len", MAX_LEN))
+    rows = sources(vocabulary, texts, limit)
     order = sorted(range(len(rows)), key=lambda at: len(rows[at]))
     found = [""] * len(rows)
     for start in range(0, len(order), ROWS):
         some = order[start : start + ROWS]
-        for at, ids in zip(some, greedy(model, [rows[at] for at in some], min(max_len, limit)), strict=True):
+        for at, ids in zip(some, greedy(model, [rows[at] for at in some], max_len), strict=True):
             found[at] = vocabulary.decode(ids)
     return found
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     """sacreBLEU's BLEU with zh tokenisation, 0 to 100."""
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
-    _fit(hypotheses, references)
-    return float(BLEU(tokenize="zh").corpus_score(list(hypotheses), [list(references)]).score)
+    return _score(BLEU(tokenize="zh"), hypotheses, references)
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     """sacreBLEU's chrF, 0 to 100."""
-    from sacrebleu.metrics import CHRF
+    from sacrebleu.metrics.chrf import CHRF
 
-    _fit(hypotheses, references)
-    return float(CHRF().corpus_score(list(hypotheses), [list(references)]).score)
+    return _score(CHRF(), hypotheses, references)
 
 
-def _fit(hypotheses: Sequence[str], references: Sequence[str]) -> None:
+def _score(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -> float:
     if len(hypotheses) != len(references):
         raise ValueError(f"{len(hypotheses)} hypotheses do not fit {len(references)} references")
+    if not hypotheses:
+        return 0.0
+    return float(metric.corpus_score(list(hypotheses), [list(references)]).score)
 
 
 def exam(split: str = "test", n: int = 200) -> list[Pair]:
