@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autograder import grade, replay
+from autograder import grade, job, replay
 from autograder.course import Course
 from autograder.dispatch import Place
 from autograder.lesson import LessonError
@@ -188,16 +188,36 @@ def test_the_graders_fault_costs_no_points_and_is_graded_again(
     assert points(course, "bob") == (2.0, 0.0, 0.0)
 
 
-def test_a_grader_that_fails_for_everyone_stops(course: Course, monkeypatch: pytest.MonkeyPatch):
-    for number in range(9):
-        hand_in(course, f"s{number}", dot=f"{DOT}  # {number}")
+def test_a_grader_that_fails_on_the_lessons_own_solutions_too_stops(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+):
+    for number in range(19):
+        hand_in(course, f"s{number:02}", dot=f"{DOT}  # {number}")
     with monkeypatch.context() as broken:
         broken.setattr("autograder.job._grade", fails("no sandbox"))
-        with pytest.raises(LessonError, match=r"6 times in a row.*no sandbox"):
+        with pytest.raises(LessonError, match=r"times in a row, and on the lesson's own.*: .*no sandbox"):
             run(course)
-    assert len(rows(course)) == 6
+    assert 3 <= len(rows(course)) < 19
     assert run(course) == 0
-    assert len(rows(course)) == 9
+    assert len(rows(course)) == 19
+
+
+def test_submissions_that_only_the_grader_fails_on_stop_nobody(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for number in range(19):
+        hand_in(course, f"s{number:02}", dot=f"{DOT}  # {number}{' KILLER' if number < 15 else ''}")
+    grade_well = job._grade
+
+    def grade_some(work: job.Job, rebuilt: Any) -> Any:
+        return fails("its judge ended")() if b"KILLER" in work.staged.notebook else grade_well(work, rebuilt)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("autograder.job._grade", grade_some)
+        assert run(course) == 1
+    assert capsys.readouterr().out.count("its judge ended") == 15
+    assert [points(course, f"s{number:02}")[0] for number in range(19)] == [None] * 15 + [2.0] * 4
+    assert len(rows(course)) == 19  # the lesson's own solutions are nobody's
 
 
 def fails(reason: str) -> Any:
