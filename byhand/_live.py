@@ -17,6 +17,7 @@ from byhand._failed import notebook_shell
 
 BAR_SECONDS, CURVE_SECONDS = 0.5, 3.0
 RECENT = 20  # steps whose mean is shown as the loss
+WIDTH = 100  # columns of the bar at least, so that a longer one is wiped out
 DOTS = 200  # points of the curve at most
 FULL, EMPTY = "█", "░"
 
@@ -46,12 +47,19 @@ class Live:
         if self._notebook and losses:
             self._show_curve(losses)
 
+    def words(self, losses: Sequence[float], seconds: float) -> str:
+        """What the bar says."""
+        return words(losses, self.steps, self.first, time.monotonic() - self.started, seconds)
+
+    def figure(self, losses: Sequence[float]) -> Any:
+        """What the curve shows."""
+        return curve(losses, self.name)
+
     def _show_bar(self, losses: Sequence[float], seconds: float) -> None:
-        passed = time.monotonic() - self.started
-        text = words(losses, self.steps, self.first, passed, seconds)
+        text = self.words(losses, seconds)
         if not self._notebook:
             if sys.stderr.isatty():
-                print(f"\r{text:<100}", end="", file=sys.stderr, flush=True)
+                print(f"\r{text:<{WIDTH}}", end="", file=sys.stderr, flush=True)
             return
         from IPython.display import display
 
@@ -64,7 +72,7 @@ class Live:
         import matplotlib.pyplot as plt
         from IPython.display import display
 
-        figure = curve(losses, self.name)
+        figure = self.figure(losses)
         if self._curve is None:
             self._curve = display(figure, display_id=True)  # type: ignore[no-untyped-call]
         else:

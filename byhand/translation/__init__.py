@@ -16,10 +16,15 @@ from __future__ import annotations
 from byhand._weights import WeightsError
 from byhand.translation.checkpoint import Checkpoint, base, read, write
 from byhand.translation.decode import bleu, chrf, exam, greedy, translate
+from byhand.translation.fit import fit
 from byhand.translation.pieces import word_counts, words
+from byhand.translation.recipe import RECIPES, Recipe, recipe
+from byhand.translation.state import Run
+from byhand.translation.step import OutOfMemory
 from byhand.translation.vocabulary import BOS, EOS, PAD, UNKNOWN, Vocabulary
 
 __all__ = [
-    "BOS", "EOS", "PAD", "UNKNOWN", "Checkpoint", "Vocabulary", "WeightsError", "base", "bleu", "chrf", "exam",
-    "greedy", "read", "translate", "word_counts", "words", "write",
+    "BOS", "EOS", "PAD", "RECIPES", "UNKNOWN", "Checkpoint", "OutOfMemory", "Recipe", "Run", "Vocabulary",
+    "WeightsError", "base", "bleu", "chrf", "exam", "fit", "greedy", "read", "recipe", "translate",
+    "word_counts", "words", "write",
 ]  # fmt: skip

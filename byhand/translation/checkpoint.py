@@ -45,7 +45,7 @@ class Checkpoint:
         different = _weights.misfit(model.state_dict(), self.state)
         if different:
             raise WeightsError(
-                f"the weights do not fit the model: {different}. Were its sizes or names changed after training?"
+                f"the weights do not fit the model: {different}. Were its sizes or names changed since?"
             )
         _weights.copy_into(model, self.state)
         return model.eval()

@@ -1,0 +1,222 @@
+"""The training of lesson 07, top to bottom: any model with the contract's Transformer(...).forward(src, tgt).
+
+    for each step:  batches ─ loss ─ gradients ─ Adam ─ mean of weights;  now and then BLEU, now and then a file
+
+It can be interrupted at any moment and goes on exactly where it was. While grading nothing is trained:
+the file that was handed in is loaded. Order: fit, Training, its clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from byhand import _weights, check, data, train
+from byhand._patience import Patience
+from byhand.translation import batches as loading
+from byhand.translation import checkpoint, decode, ranks, speed
+from byhand.translation.average import Average
+from byhand.translation.batches import Batches, Share
+from byhand.translation.recipe import Recipe
+from byhand.translation.state import Run, State
+from byhand.translation.step import Stepper
+from byhand.translation.vocabulary import Vocabulary
+from byhand.translation.watch import Watch
+
+Pairs = Sequence[tuple[str, str]]
+SAVE_SECONDS = 30.0  # a crash loses no more than this
+SAMPLES = 32  # pairs on which operations are counted
+
+
+def fit(
+    model: nn.Module,
+    vocabulary: Vocabulary,
+    recipe: Recipe,
+    pairs: Pairs | None = None,
+    file: str = "weights.safetensors",
+    device: str | torch.device | None = None,
+    quiet: bool = False,
+    valid: Pairs | None = None,
+    log: str = "",
+) -> Run:
+    """Train `model`, which recipe.sizes(len(vocabulary)) made, to recipe.steps steps, from where it stopped.
+
+    pairs: the general training split; valid: its validation split, or none where pairs are given.
+    device: the GPU if there is one. log: a folder for TensorBoard's files. The model ends in eval mode
+    with the averaged weights, as they are in `file`.
+    Raises: train.Stopped when interrupted; train.NotANumberError; OutOfMemory; ValueError for a model
+    of other sizes; while grading, WeightsError if `file` does not fit.
+    """
+    run = Run(file, recipe.steps)
+    if check.host.grading:
+        load(model, file)
+        print(f"{file}: loaded. Nothing is trained while grading.")
+        return run
+    _fits(model, vocabulary, recipe)
+    if pairs is None:
+        valid = data.pairs("general", "valid") if valid is None else valid
+        pairs = data.pairs("general")
+    place = torch.device(device) if device is not None else ranks.device()
+    training = Training(run, model.to(place), vocabulary, recipe, pairs, place)
+    training.run_through(Watch(run, quiet or not training.ranks.first, log), valid or ())
+    return run
+
+
+def load(model: nn.Module, file: str | Path) -> None:
+    """Put the weights of a translator's file into the model, which is in eval mode afterwards."""
+    found = checkpoint.read(file)
+    different = _weights.misfit(model.state_dict(), found.state)
+    if different:
+        raise _weights.WeightsError(
+            f"{file} does not fit the model that this notebook builds: {different}. "
+            "Was the model changed after training? Then train again."
+        )
+    _weights.copy_into(model, found.state)
+    model.eval()
+
+
+def _fits(model: nn.Module, vocabulary: Vocabulary, recipe: Recipe) -> None:
+    table = getattr(getattr(model, "embedding", None), "weight", None)
+    want = (len(vocabulary), recipe.d_model)
+    if isinstance(table, torch.Tensor) and tuple(table.shape) != want:
+        raise ValueError(
+            f"model.embedding.weight is {tuple(table.shape)}, but this vocabulary and recipe make {want}. "
+            "Build the model with **recipe.sizes(len(vocabulary))."
+        )
+
+
+class Training:
+    """All that one run needs, put together."""
+
+    def __init__(
+        self,
+        run: Run,
+        model: nn.Module,
+        vocabulary: Vocabulary,
+        recipe: Recipe,
+        pairs: Pairs,
+        device: torch.device,
+    ) -> None:
+        self.run, self.model, self.vocabulary, self.recipe, self.device = (
+            run,
+            model,
+            vocabulary,
+            recipe,
+            device,
+        )
+        self.ranks = ranks.here()
+        self.batches = Batches(pairs, vocabulary, recipe, self.ranks.rank, self.ranks.world)
+        self.stepper = Stepper(model, recipe, device, self.ranks)
+        self.average = Average(model, recipe.average)
+        self.state = State(run, model, self.stepper.optimizer, self.average, vocabulary, recipe)
+
+    def run_through(self, watch: Watch, valid: Pairs) -> None:
+        """From where an earlier sitting stopped to the end, or to an interrupt."""
+        self.watch, self.valid = watch, spread(valid, self.recipe.eval_pairs)
+        said = self.state.resume(self.ranks.first)
+        if self.ranks.first and said:
+            print(said)
+        self._measure_device()
+        self.ranks.wait()  # nobody writes before all have read
+        try:
+            if self.run.done < self.run.steps:
+                with Patience() as patience:
+                    self._loop(patience)
+        finally:
+            self.average.settle()
+            self.model.eval()
+            watch.update(self.run.losses, self.run.seconds)
+            watch.close()
+
+    def _loop(self, patience: Patience) -> None:
+        run, first, saved = self.run, self.run.done, time.monotonic()
+        steps = range(first + 1, run.steps + 1)
+        self.clock = Clock(run)
+        try:
+            for number, share in zip(steps, loading.ahead(self.batches, steps, self.device), strict=True):
+                stop = self._step(number, share, patience)
+                last, every = number == run.steps, self.recipe.eval_every
+                if last or stop or (every and number % every == 0):
+                    stop |= self._note(everything=True)
+                if every and (last or number % every == 0):
+                    self._measure_bleu(number)
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    self._note(everything=True)
+                    self._save()
+                    saved = time.monotonic()
+                if stop and not last:
+                    at = f"after step {number:,} of {run.steps:,}"
+                    raise train.Stopped(f"Interrupted {at}; all is kept. Run this again to go on from there.")
+        finally:
+            if run.done > first and self.stepper.whole:
+                self._save()
+
+    def _step(self, number: int, share: Share, patience: Patience) -> bool:
+        """Do one step; whether to stop after it."""
+        with self.clock.stepping(share.tokens):
+            self.stepper.step(number, share, patience.over)
+            self.average.update(number)
+            stop = self._note()
+        self.stepper.whole = True
+        self.watch.tick(self.run.losses, self.run.seconds)
+        # Several processes stop after the same step: the one after they have told each other.
+        return stop if self.ranks.world > 1 else patience.over
+
+    def _note(self, everything: bool = False) -> bool:
+        stop = False
+        for loss, asked in self.stepper.read(everything):
+            self.run.losses.append(loss)
+            stop |= asked
+        return stop
+
+    def _measure_device(self) -> None:
+        found = speed.peak(self.device)
+        self.run.peak = found.flops * self.ranks.world if found else 0.0
+        some = range(min(SAMPLES, len(self.batches.sources)))
+        texts = [(self.batches.sources[at], self.batches.targets[at]) for at in some]
+        self.run.flops_per_token = speed.flops_per_token(self.model, texts)
+
+    def _measure_bleu(self, number: int) -> None:
+        if not (self.ranks.first and self.valid):
+            return
+        english, chinese = zip(*self.valid, strict=True)
+        with self.average.inside():
+            found = decode.translate(self.model, self.vocabulary, english)
+        self.run.bleus.append((number, decode.bleu(found, chinese)))
+        self.watch.measured()
+
+    def _save(self) -> None:
+        self.clock.read()
+        if self.ranks.first:
+            self.state.write()
+
+
+class Clock:
+    """Adds to a run's seconds, processor seconds, and seconds and tokens of steps."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.at = run, (time.perf_counter(), time.process_time())
+
+    def read(self) -> None:
+        now = time.perf_counter(), time.process_time()
+        self.run.seconds += now[0] - self.at[0]
+        self.run.cpu += now[1] - self.at[1]
+        self.at = now
+
+    @contextlib.contextmanager
+    def stepping(self, tokens: int) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.run.stepping += time.perf_counter() - started
+        self.run.tokens += tokens
+        self.read()
+
+
+def spread(pairs: Pairs, n: int) -> Pairs:
+    """n of the pairs, evenly spread; all if there are fewer."""
+    return [pairs[at * len(pairs) // n] for at in range(n)] if n < len(pairs) else pairs

@@ -1,0 +1,73 @@
+"""How fast a training is, and how fast its device could be.
+
+    MFU = tokens a second · floating point operations a token / the device's peak
+
+Order: peaks, operations a token.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# In 10^12 a second, dense bfloat16 (T4, V100: half precision), as their makers state; the first that fits.
+PEAKS = {
+    "B200": 2250, "GH200": 989, "H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312, "A40": 150,
+    "A10G": 70, "A10": 125, "L40S": 362, "L40": 181, "L4": 121, "RTX 4090": 165, "RTX 3090": 71, "T4": 65,
+    "V100": 125,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Operations a second that a device can do at most; said: where the number is from."""
+
+    flops: float
+    said: str
+
+
+def peak(device: torch.device) -> Peak | None:
+    """As stated for a known GPU; of a CPU as measured just now by one matrix product; else None."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        found = next((part for part in PEAKS if part in name), None)
+        return Peak(PEAKS[found] * 1e12, f"{PEAKS[found]:,} TFLOP/s stated for {found}") if found else None
+    if device.type != "cpu":
+        return None
+    flops = max(_product(1024) for _ in range(5))
+    return Peak(flops, f"{flops / 1e9:,.0f} GFLOP/s measured by one matrix product in float32")
+
+
+def _product(size: int) -> float:
+    a = torch.ones(size, size)
+    started = time.perf_counter()
+    a @ a
+    return 2 * float(size) ** 3 / (time.perf_counter() - started)
+
+
+def flops_per_token(model: nn.Module, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> float:
+    """Operations forward and backward for each token of these texts (ids), without any padding.
+
+    Counted by torch while the model runs forward; backward costs twice that.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    device = next(model.parameters()).device
+    counter: Any = FlopCounterMode(display=False)
+    training = model.training
+    model.eval()
+    with torch.no_grad(), counter:
+        for source, target in pairs:
+            model(_row(source, device), _row(target[:-1], device))
+    model.train(training)
+    tokens = sum(len(source) + len(target) - 1 for source, target in pairs)
+    return 3.0 * float(counter.get_total_flops()) / tokens
+
+
+def _row(ids: Sequence[int], device: torch.device) -> Tensor:
+    return torch.tensor([list(ids)], device=device)
