@@ -1,0 +1,43 @@
+"""The fork server looks at a session's memory the sooner, the less is left, as instructors are told."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from autograder import forkserver
+from autograder.forkserver import GROWTH, SELDOM, TICK, Session
+
+MOST = 1 << 40  # bytes: far more than anything fills in a moment
+README = Path(forkserver.__file__).with_name("README.md")
+
+
+def seconds_until_the_next_look(monkeypatch: pytest.MonkeyPatch, used: int) -> float:
+    now = time.monotonic()
+    monkeypatch.setattr(forkserver.time, "monotonic", lambda: now)
+    monkeypatch.setattr(forkserver.procs, "memory", lambda *_: used)
+    session = Session(0, None, 0, MOST, now + 60, 60.0, 0, 0, next_look=now)  # type: ignore[arg-type]
+    session.look()
+    assert (session.peak, session.why) == (used, "")
+    return session.next_look - now
+
+
+@pytest.mark.parametrize(
+    ("left", "seconds"),
+    [(0, TICK), (GROWTH // 1000, TICK), (GROWTH // 10, 0.1), (GROWTH, SELDOM), (MOST, SELDOM)],
+)
+def test_memory_is_looked_at_again_before_the_rest_can_be_filled(
+    monkeypatch: pytest.MonkeyPatch, left: int, seconds: float
+) -> None:
+    assert seconds_until_the_next_look(monkeypatch, MOST - left) == pytest.approx(seconds, rel=1e-3)
+
+
+def test_the_page_for_instructors_has_these_numbers() -> None:
+    said = " ".join(README.read_text(encoding="utf-8").split())
+    per_core = GROWTH // (os.cpu_count() or 1)
+    assert f"at {per_core >> 30} GiB a second and core" in said
+    assert f"sooner than after {TICK * 1000:g} milliseconds nor later than after {SELDOM * 1000:g}." in said
+    assert f"at that speed {round(TICK * per_core / (1 << 20), -1):g} MiB for each core" in said
