@@ -23,7 +23,6 @@ from byhand.translation.recipe import Recipe
 from byhand.translation.vocabulary import BOS, EOS, PAD, Vocabulary
 
 AHEAD = 4  # steps that are made ready beforehand
-_NEAR = 0.15  # how far, in proportion, a text's length is shaken before sorting
 
 
 class Batch(NamedTuple):
@@ -85,8 +84,7 @@ class Batches:
             rng = np.random.default_rng([self.recipe.seed, epoch])
             order = rng.permutation(len(self.sizes))
             if self.recipe.bucketed:
-                shaken = self.sizes[order].max(axis=1) * rng.uniform(1 - _NEAR, 1 + _NEAR, len(order))
-                order = order[np.argsort(shaken, kind="stable")]
+                order = order[by_length(self.sizes[order])]
             batches = list(cut(self.sizes, order, self.recipe.tokens_per_batch))
             self._plan = epoch, [batches[at] for at in rng.permutation(len(batches))]
         return self._plan[1]
@@ -105,6 +103,13 @@ class Batches:
         if self.recipe.amp == "none":
             return longest
         return max(longest, min(self.recipe.max_len, -(-longest // 8) * 8))
+
+
+def by_length(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """An order in which neighbours are alike in both lengths: up and down the sources, along the targets."""
+    group = sizes[:, 1] // 2
+    source = np.where(group % 2, sizes[:, 0], -sizes[:, 0])
+    return np.lexsort((source, group))
 
 
 def filled(rows: Sequence[Sequence[int]], width: int) -> Tensor:

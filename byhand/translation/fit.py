@@ -1,6 +1,6 @@
-"""The training of lesson 07, top to bottom: any model with the contract's Transformer(...).forward(src, tgt).
+"""The training of lesson 07, top to bottom, for any model with the contract's forward(src, tgt).
 
-    for each step:  batches ─ loss ─ gradients ─ Adam ─ mean of weights;  now and then BLEU, now and then a file
+    each step: batches ─ loss ─ gradients ─ Adam ─ mean of weights;   now and then: BLEU, a file
 
 It can be interrupted at any moment and goes on exactly where it was. While grading nothing is trained:
 the file that was handed in is loaded. Order: fit, Training, its clock.

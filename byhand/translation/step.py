@@ -109,7 +109,7 @@ class Stepper:
                 raise
             size, times = self.recipe.tokens_per_batch, self.recipe.accumulate
             raise OutOfMemory(
-                f"Step {number:,} with tokens_per_batch = {size:,} did not fit into the memory of {self.device}. "
+                f"Step {number:,} with tokens_per_batch = {size:,} did not fit into {self.device}'s memory. "
                 f"Next: tokens_per_batch={size // 2} and accumulate={2 * times}, which learns the same."
             ) from None
 

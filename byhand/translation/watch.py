@@ -86,4 +86,4 @@ def _events(folder: str) -> Any:
             "TensorBoard is not installed, so its files cannot be written. "
             'Next: pip install "attention-by-hand[tensorboard]", or leave out log.'
         ) from None
-    return SummaryWriter(folder)  # type: ignore[no-untyped-call]
+    return SummaryWriter(folder)
