@@ -36,9 +36,14 @@ def not_written(exercise: str, needs: Sequence[str], origin: Origin) -> str:
     )
 
 
+def error_in_words(error: type[Exception]) -> str:
+    """ "a ValueError"; where any error will do, "an error"."""
+    return "an error" if error is Exception else _show.with_article(error.__name__)
+
+
 def wrong_error(call: str, origin: Origin, error: type[Exception], mentions: Sequence[Any]) -> str:
     """'' or why this is not the error, or not the message, that was asked for."""
-    wanted = _show.with_article(error.__name__)
+    wanted = error_in_words(error)
     if not origin.is_a(error):
         return f"{call} must raise {wanted} with a message of its own.\n  got   {origin}"
     choices = [entry if isinstance(entry, tuple) else (entry,) for entry in mentions]

@@ -60,7 +60,13 @@ def agrees(
             given = [_cast(one, dtype) for one in arguments]
             told = f"{call} with {_told(call, given)}, {dtype}"
             results: list[Any] = []
-            check.kept(call, _noting(function, results), *given)
+            try:
+                check.kept(call, _noting(function, results), *given)
+            except check.CheckFailed:
+                raise
+            except Exception as error:  # the learner's: its text alone does not say for which inputs
+                error.add_note(f"The call was {told}.")
+                raise
             check.values(told, results[0], _result(want, given, dtype), **rules)
 
 

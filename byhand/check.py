@@ -210,7 +210,7 @@ def raises(
         return
     name = host.type_name(got)
     what = "None" if name == "NoneType" else _show.with_article(name)
-    wanted = _show.with_article(error.__name__)
+    wanted = _behaviour.error_in_words(error)
     raise CheckFailed(f"{call} must raise {wanted}, but it returned {what}.")
 
 

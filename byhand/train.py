@@ -150,6 +150,9 @@ class _Stepper:
         clip: float,
         seed: int,
     ) -> None:
+        for name, gives, given in (("loss", "batch -> number", loss), ("batches", "step -> batch", batches)):
+            if not callable(given):
+                raise TypeError(f"{name} must be a function, {gives}, got {_kind(given)}.")
         self.model, self.loss, self.batches, self.clip, self.seed = model, loss, batches, clip, seed
         self.parameters = [part for part in model.parameters() if part.requires_grad]
         if not self.parameters:

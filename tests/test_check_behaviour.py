@@ -54,6 +54,12 @@ def test_no_error_at_all_is_refused_with_what_came_back() -> None:
     assert failure_of(check.raises, "f(x)", lambda: [1]).endswith("but it returned a list.")
 
 
+def test_where_any_error_will_do_it_is_called_an_error() -> None:
+    said = failure_of(check.raises, "f(x)", lambda: None, Exception)
+    assert said == "f(x) must raise an error, but it returned None."
+    assert raises(ValueError("no"), "x", wanted=Exception).startswith("f(x) raises an error, but its message")
+
+
 def test_another_error_is_refused_and_shown() -> None:
     text = raises(IndexError("out of range"))
     assert text.startswith("f(x) must raise a ValueError with a message of its own.")

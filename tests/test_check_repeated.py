@@ -36,6 +36,12 @@ def test_agrees_refuses_an_answer_that_changes_its_input():
         check.agrees("f(x)", changing, double, [((3,),)])
 
 
+def test_an_error_in_agrees_says_for_which_inputs():
+    with pytest.raises(ZeroDivisionError) as raised:
+        check.agrees("f(x, window)", lambda x, window: x[:: 1 // window], lambda x, window: x, [((3,), 0)])
+    assert raised.value.__notes__ == ["The call was f(x, window) with x (3,), window 0, float64."]
+
+
 def test_agrees_works_on_tensors_and_passes_other_arguments_as_they_are():
     function = lambda x, power: x**power  # noqa: E731
     check.agrees("f(x, power)", function, function, [((2, 3), 2)], make=check.randn)

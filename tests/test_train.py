@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -390,3 +391,18 @@ def test_tied_weights_are_written_and_read():
     _weights.write(Path(FILE), network.state_dict(), {})
     train.load(network, FILE)
     assert network["one"].weight is network["two"].weight
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"batches": [batch(1), batch(2)]}, "batches must be a function, step -> batch, got a list."),
+        ({"batches": batch(1)[0]}, "batches must be a function, step -> batch, got shape (8, 3) without"),
+        ({"loss": torch.zeros(())}, "loss must be a function, batch -> number, got shape () without"),
+    ],
+    ids=["a list", "one batch", "a loss worked out already"],
+)
+def test_what_should_be_a_function_and_is_none_is_named(more: dict[str, object], said: str):
+    with pytest.raises(TypeError, match=re.escape(said)):
+        fit(model(), 1, **more)
+    assert not Path(FILE).exists()
