@@ -106,8 +106,7 @@ with check.exercise("window_mask"):
 # Now save: **compute only near the diagonal**. Cut the queries into blocks. A block from `start` to `end` can see
 # nothing outside `start − window … end + window`, so slice these keys, score, mask what is still too far, softmax, sum. Here T = S.
 # $$\text{work} \approx T \cdot (\text{block} + 2w) \quad\text{instead of}\quad T^2$$
-# The check runs 65,536 tokens, window 128, in 1 GiB. A mask for all of them would take 4 GiB. Ready-made windowed
-# attention (`flex_attention`) is off limits.
+# The check runs 65,536 tokens, window 128, in 1 GiB. A mask for all of them would take 4 GiB. Ready-made windowed attention (`flex_attention`) is off limits.
 #
 # **Predict first:** which blocks see fewer keys than the others?
 # <details><summary>Answer</summary>The first and the last ones: the text ends there. Nothing stands in for missing keys.</details>
@@ -176,6 +175,7 @@ with check.exercise("local_attention", needs=("window_mask",)):
     want = torch.tensor([[(max(p - 3, 0) + min(p + 3, 998)) / 2] for p in range(999)])
     got, call = local_attention(zeros, zeros, places, 3), "local_attention(zeros, zeros, places, 3)"
     check.values(call, got, want, axes=axes, note="Do windows cross the edges of your blocks, to both sides?")
+    check.values("local_attention(q, k, v, 0), each query at itself", local_attention(q, k, v, 0), v, axes=axes)
     attends.in_one_gib("local_attention", local_attention, 128)
     ### BEGIN HIDDEN TESTS
     call, q, k, v, output = attends.in_one_gib("local_attention", local_attention, 128, True)
