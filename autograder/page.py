@@ -2,10 +2,11 @@
 
     autograded/ana/01_scoring.ipynb --steps: hide tests, put marks, style--> template --> page
 
+Only labels differ: "softmax" instead of "Test cell", "Check of softmax" for "Grade cell: test_softmax".
 nbgrader copies and validates a notebook at every step, colours the lesson's own unchanged cells anew for
 every learner, and reads its own page again to add a word to pictures. Here a cell that was shown before is
 taken from memory, with its scores as part of what must be equal. tests/test_feedback.py compares the two.
-Order: the exporter, then the style.
+Order: the exporter, labels, pictures, the style.
 """
 
 # nbconvert is typed in part:
@@ -14,6 +15,7 @@ Order: the exporter, then the style.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat.v4 import to_notebook_json
+
+from autograder.lesson import Cell
 
 ALT = "No description has been provided for this image"  # nbconvert's words
 from_dict: Any = nbformat.from_dict
@@ -67,8 +71,8 @@ class FeedbackPage(HTMLExporter):
         about = {"notebook_metadata": self._nb_metadata, "parent": self, "resources": resources}
         self.register_filter("filter_data_type", WidgetsDataTypeFilter(**about))
         own = Uncopied(notebook)
-        made: tuple[str, Any] = super(HTMLExporter, self).from_notebook_node(own, resources, **options)
-        return made
+        text, resources = super(HTMLExporter, self).from_notebook_node(own, resources, **options)
+        return named(text), resources
 
     def _preprocess(self, notebook: Any, resources: Any) -> tuple[Any, Any]:
         for step in self._preprocessors:
@@ -103,6 +107,22 @@ class FeedbackPage(HTMLExporter):
 
         resources["include_css"] = include_css
         return resources
+
+
+def named(page: str) -> str:
+    """The page with exercises by their names, where nbgrader says "Test cell" and "Grade cell: test_dot"."""
+
+    def link(found: re.Match[str]) -> str:
+        return f'<a href="#{found[1]}">{_exercise(found[1])}</a>'
+
+    page = re.sub('<a href="#([^"<]*)">Test cell</a>', link, page)
+    return re.sub(
+        "Grade cell: (<code>)([^<]*)", lambda found: f"Check of {found[1]}{_exercise(found[2])}", page
+    )
+
+
+def _exercise(grade_id: str) -> str:
+    return Cell("test", "", grade_id).exercise
 
 
 def _describe(cell: Any, output: Any) -> None:

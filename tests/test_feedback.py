@@ -89,7 +89,21 @@ def by_command(course: Course, **options: Any) -> int:
 def test_pages_are_nbgraders_own_element_by_element(course: Course):
     slow = by_nbgrader(course, slowly=True)
     fast = by_nbgrader(course, slowly=False)
-    assert {name: str(BeautifulSoup(text, "html.parser")) for name, text in fast.items()} == slow
+    assert {name: str(BeautifulSoup(text, "html.parser")) for name, text in fast.items()} == {
+        name: page_module.named(text) for name, text in slow.items()
+    }
+
+
+def test_pages_call_exercises_by_their_names(course: Course):
+    by_command(course)
+    for text in pages(course).values():
+        contents, *_ = BeautifulSoup(text, "html.parser").select("#toc")
+        links = [(link["href"], link.get_text()) for link in contents.select("a")]
+        assert ("#test_dot", "dot") in links
+        assert ("#test_share", "share") in links
+        assert "Check of <code>dot</code>" in text
+        assert "Test cell" not in text
+        assert "Grade cell" not in text
 
 
 def test_the_command_makes_the_same_bytes_as_nbgraders_command(course: Course):
