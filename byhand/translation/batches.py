@@ -131,12 +131,18 @@ def cut(sizes: NDArray[np.int64], order: NDArray[np.int64], limit: int) -> Itera
 
 def ahead(batches: Batches, steps: range, device: torch.device) -> Iterator[Share]:
     """The batches of these steps on the device; on a GPU a thread makes them ready and pins their memory."""
-    if device.type != "cuda":
+    if device.type == "cuda":
+        yield from from_thread(batches, steps, device)
+    else:
         yield from (batches.of(step) for step in steps)
-        return
+
+
+def from_thread(batches: Batches, steps: range, device: torch.device) -> Iterator[Share]:
+    """The same, made by a thread; it ends with the steps, or when nobody asks for more."""
     ready: _Ready = queue.Queue(AHEAD)
     over = threading.Event()
-    threading.Thread(target=_fill, args=(batches, steps, ready, over), daemon=True).start()
+    maker = threading.Thread(target=_fill, args=(batches, steps, ready, over), daemon=True)
+    maker.start()
     try:
         for _ in steps:
             found = ready.get()
@@ -145,6 +151,7 @@ def ahead(batches: Batches, steps: range, device: torch.device) -> Iterator[Shar
             yield found._replace(batches=[_moved(batch, device) for batch in found.batches])
     finally:
         over.set()
+        maker.join()
 
 
 _Ready = queue.Queue[Share | BaseException]

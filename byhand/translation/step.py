@@ -43,6 +43,7 @@ def loss_of(network: Callable[[Tensor, Tensor], Tensor], batch: Batch, smoothing
 class Stepper:
     """Does step after step. On a GPU a step's loss is read while the next one runs: `lag` is 1."""
 
+    lag = 0  # of how many steps the loss is not waited for
     whole = True  # no step was broken off before it was noted
 
     def __init__(self, model: nn.Module, recipe: Recipe, device: torch.device, ranks: Ranks) -> None:
@@ -54,7 +55,8 @@ class Stepper:
         self.loss = compiled(loss_of, device) if recipe.compile else loss_of
         self.optimizer = optimizer(self.parameters, recipe)
         # The fused kernel itself can leave out a step whose gradient is nan, so nobody has to wait for it.
-        self.lag = 1 if device.type == "cuda" and recipe.fused else 0
+        if device.type == "cuda" and recipe.fused:
+            self.lag = 1
         self._unread: deque[tuple[int, Tensor]] = deque()
 
     def step(self, number: int, share: Share, stop: bool = False) -> None:
@@ -79,7 +81,11 @@ class Stepper:
         """The losses not read yet, of all steps but the last `lag`, and whether a process wants to stop."""
         while len(self._unread) > (0 if everything else self.lag):
             number, facts = self._unread.popleft()
-            _raise_if_not_finite(number, facts)
+            try:
+                _raise_if_not_finite(number, facts)
+            except NotANumberError:
+                self.whole = True  # the kernel left this step out
+                raise
             yield float(facts[0]), bool(facts[1] > 0)
 
     def _gradients(self, number: int, share: Share) -> Tensor:

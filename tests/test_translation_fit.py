@@ -1,0 +1,289 @@
+"""Training a translator: it learns, stops and goes on exactly, and says what is wrong in a sentence."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from byhand import check, train, translation
+from byhand._host import Host
+from byhand.translation.step import Stepper
+from tests.translator import PAIRS, VOCABULARY, fit, model, recipe
+
+FIT = importlib.import_module("byhand.translation.fit")
+STEP = importlib.import_module("byhand.translation.step")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(check, "host", Host())
+
+
+def weights(network: torch.nn.Module) -> list[Any]:
+    return [part.tolist() for part in network.parameters()]
+
+
+def test_training_makes_it_translate_texts_it_has_learned() -> None:
+    run, network = fit(
+        recipe(steps=150, d_model=32, rate=1e-2, warmup=20, dropout=0.0, average=5), valid=PAIRS
+    )
+    assert run.losses[-1] < run.losses[0] / 2
+    english, chinese = zip(*PAIRS, strict=True)
+    assert translation.bleu(translation.translate(network, VOCABULARY, english), chinese) > 80
+    assert not network.training
+
+
+def test_the_file_holds_the_averaged_model_in_half_the_bytes_with_sizes_and_vocabulary() -> None:
+    wanted = recipe()
+    run, network = fit(wanted)
+    with safe_open(run.file, "pt") as file:
+        assert file.get_tensor("embedding.weight").dtype == torch.bfloat16
+    found = translation.read(run.file)
+    assert found.arguments == wanted.sizes(len(VOCABULARY))
+    assert found.vocabulary.merges == VOCABULARY.merges
+    assert found.facts["steps"] == "8"
+    for name, part in network.state_dict().items():
+        assert torch.equal(part.bfloat16(), found.state[name].bfloat16())
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+    runs = [fit(recipe(seed=seed), file=f"{number}.safetensors") for number, seed in enumerate((1, 1, 2))]
+    assert runs[0][0].losses == runs[1][0].losses
+    assert weights(runs[0][1]) == weights(runs[1][1])
+    assert runs[0][0].losses != runs[2][0].losses
+
+
+@pytest.mark.parametrize("bad_step", [1, 5, 7])
+def test_interrupted_and_resumed_is_undisturbed_bit_for_bit(
+    bad_step: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = recipe(eval_every=4)
+    whole, undisturbed = fit(wanted, file="whole.safetensors", valid=PAIRS[:4])
+    step = Stepper.step
+
+    def interrupted(self: Stepper, number: int, *rest: Any) -> None:
+        if number == bad_step:
+            os.kill(os.getpid(), signal.SIGINT)
+        step(self, number, *rest)
+
+    monkeypatch.setattr(Stepper, "step", interrupted)
+    with pytest.raises(train.Stopped, match=f"Interrupted after step {bad_step} of 8; all is kept"):
+        fit(wanted, valid=PAIRS[:4])
+    monkeypatch.setattr(Stepper, "step", step)
+    run, network = fit(wanted, valid=PAIRS[:4])
+    assert f"{bad_step} steps are done, training goes on" in capsys.readouterr().out
+    assert run.losses == whole.losses
+    assert run.bleus == whole.bleus
+    assert run.tokens == whole.tokens
+    assert weights(network) == weights(undisturbed)
+
+
+def test_a_crash_in_the_middle_of_a_step_loses_that_step_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, _ = fit(recipe(), file="whole.safetensors")
+    monkeypatch.setattr(FIT, "SAVE_SECONDS", 0.0)
+    real = torch.optim.AdamW.step
+    calls: list[int] = []
+
+    def crashes(self: torch.optim.AdamW, *rest: Any) -> None:
+        calls.append(1)
+        real(self, *rest)
+        if len(calls) == 4:
+            raise SystemError("the power failed")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", crashes)
+    with pytest.raises(SystemError, match="the power failed"):
+        fit(recipe())
+    monkeypatch.setattr(torch.optim.AdamW, "step", real)
+    run, _ = fit(recipe())
+    assert run.losses == whole.losses
+
+
+def test_a_finished_training_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    first, network = fit(recipe())
+    again, other = fit(recipe())
+    assert again.losses == first.losses
+    assert weights(other) == weights(network)
+    assert "8 steps are done, training is not repeated" in capsys.readouterr().out
+
+
+def test_another_recipe_starts_anew_and_keeps_the_old_file(capsys: pytest.CaptureFixture[str]) -> None:
+    fit(recipe())
+    run, _ = fit(recipe(rate=1e-3))
+    said = capsys.readouterr().out
+    assert "weights.safetensors is of another training (rate was 0.005, is 0.001)" in said
+    assert len(run.losses) == 8
+    assert Path(".training/state_weights.before.safetensors").is_file()
+
+
+def test_accumulated_batches_are_one_larger_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = recipe(accumulate=2, dropout=0.0, steps=3)
+    apart, _ = fit(wanted)
+    real = FIT.Batches.of
+
+    def together(self: Any, step: int) -> Any:
+        share = real(self, step)
+        return share._replace(batches=[_joined(share.batches)])
+
+    monkeypatch.setattr(FIT.Batches, "of", together)
+    joined, _ = fit(wanted, file="joined.safetensors")
+    assert apart.losses == pytest.approx(joined.losses, rel=1e-5)
+
+
+def _joined(batches: list[Any]) -> Any:
+    parts = []
+    for sides in zip(*batches, strict=True):
+        width = max(side.shape[1] for side in sides)
+        parts.append(torch.cat([torch.nn.functional.pad(side, (0, width - side.shape[1])) for side in sides]))
+    return type(batches[0])(*parts)
+
+
+@pytest.mark.parametrize("lag", [0, 1])
+def test_a_loss_of_nan_stops_with_the_step_and_keeps_good_weights(
+    lag: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stepper, "lag", lag)
+    spoil(monkeypatch, at=5, factor=float("nan"))
+    with pytest.raises(
+        train.NotANumberError, match=r"Step 5: the loss is nan\. Training stopped; the weights"
+    ):
+        fit(recipe(accumulate=1))
+    found = translation.read("weights.safetensors")
+    assert found.facts["steps"] == "4"
+    assert all(bool(part.isfinite().all()) for part in found.state.values())
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, at: int, factor: float) -> None:
+    calls: list[int] = []
+    real = STEP.loss_of
+
+    def spoilt(*arguments: Any) -> torch.Tensor:
+        calls.append(1)
+        return real(*arguments) * (factor if len(calls) == at else 1.0)
+
+    monkeypatch.setattr(STEP, "loss_of", spoilt)
+
+
+def test_reading_a_loss_one_step_late_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, network = fit(recipe())
+    monkeypatch.setattr(Stepper, "lag", 1)
+    late, other = fit(recipe(), file="late.safetensors")
+    assert late.losses == at_once.losses
+    assert weights(other) == weights(network)
+
+
+def test_too_little_memory_is_a_sentence_with_the_size_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(*_: Any) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr(STEP, "loss_of", too_large)
+    with pytest.raises(translation.OutOfMemory, match="Next: tokens_per_batch=60 and accumulate=2") as caught:
+        fit(recipe())
+    assert "tokens_per_batch = 120 did not fit into cpu's memory" in str(caught.value)
+
+
+def test_another_error_of_the_model_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> torch.Tensor:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(STEP, "loss_of", broken)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        fit(recipe())
+
+
+def test_a_model_of_other_sizes_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match=r"model.embedding.weight is \(\d+, 32\), .* make \(\d+, 16\)"):
+        fit(recipe(), model=model(recipe(d_model=32)))
+
+
+def test_while_grading_the_file_is_loaded_and_no_texts_are_needed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, trained = fit(recipe())
+    monkeypatch.setenv("BYHAND_GRADING", "1")
+    _, network = fit(recipe(seed=5), pairs=None)
+    assert "Nothing is trained while grading" in capsys.readouterr().out
+    for name, part in network.state_dict().items():
+        assert torch.equal(part, trained.state_dict()[name].bfloat16().float())
+    with pytest.raises(
+        translation.WeightsError, match=r"embedding.weight is \(\d+, 16\) in the file, \(\d+, 32\)"
+    ):
+        fit(recipe(d_model=32))
+
+
+def test_bf16_trains_on_the_cpu_close_to_float32() -> None:
+    exact, _ = fit(recipe(dropout=0.0))
+    rough, _ = fit(recipe(dropout=0.0, amp="bf16"), file="rough.safetensors")
+    assert rough.losses == pytest.approx(exact.losses, rel=0.03)
+    assert rough.losses != exact.losses
+
+
+def test_without_a_compiler_training_goes_on_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_compiler(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no C++ compiler was found\nlong story")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    plain, _ = fit(recipe())
+    run, _ = fit(recipe(compile=True), file="compiled.safetensors")
+    assert run.losses == plain.losses
+    said = capsys.readouterr().out
+    assert "no compiler that works here (no C++ compiler was found); training goes on without it.\n" in said
+
+
+@pytest.mark.slow
+def test_a_compiled_training_learns_the_same() -> None:
+    plain, _ = fit(recipe(dropout=0.0, steps=4))
+    run, _ = fit(recipe(dropout=0.0, steps=4, compile=True), file="compiled.safetensors")
+    assert run.losses == pytest.approx(plain.losses, rel=1e-4)
+
+
+def test_speed_and_the_share_of_the_peak_are_measured() -> None:
+    run, _ = fit(recipe())
+    assert run.tokens_per_second > 0
+    assert run.flops_per_token > 6 * 16 * len(VOCABULARY) / 2
+    assert run.mfu is not None
+    assert 0 < run.mfu < 1
+    assert run.seconds >= run.stepping > 0
+    assert run.cpu > 0
+
+
+def test_the_log_has_a_line_for_each_bleu(capsys: pytest.CaptureFixture[str]) -> None:
+    run, _ = fit(recipe(eval_every=4), quiet=False, valid=PAIRS[:4])
+    lines = [line for line in capsys.readouterr().out.splitlines() if "BLEU" in line]
+    assert [step for step, _ in run.bleus] == [4, 8]
+    assert len(lines) == 2
+    assert "step 4 of 8" in lines[0]
+    for part in ("tokens/s", "MFU", "left", "loss"):
+        assert part in lines[0]
+
+
+def test_event_files_need_tensorboard_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ImportError, match="TensorBoard is not installed"):
+        fit(recipe(), log="events")
+
+
+def test_event_files_get_loss_and_bleu(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[str, int]] = []
+
+    class Writer:
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            written.append((name, step))
+
+        def close(self) -> None:
+            written.append(("closed", 0))
+
+    watch = importlib.import_module("byhand.translation.watch")
+    monkeypatch.setattr(watch, "_events", lambda folder: Writer())
+    fit(recipe(eval_every=8), log="events", valid=PAIRS[:4])
+    assert written[:8] == [("loss", step) for step in range(1, 9)]
+    assert written[8:] == [("validation BLEU", 8), ("tokens per second", 8), ("closed", 0)]
