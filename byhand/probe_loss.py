@@ -116,5 +116,4 @@ WARMED: dict[str, Any] = {
     "after the warm-up the rate falls.": [0.03125, 0.125, 0.125],
     "steps count from 1 already; do not add one.": [0.0390625, 0.1212678, 0.0620174],
     "there is no warm-up.": [0.25, 0.125, 0.0625],
-    "the first branch climbs with n · w^(-1.5).": [0.25, 0.125, 0.0625],
 }

@@ -15,6 +15,7 @@ from typing import Any
 from byhand import check
 
 LIBRARY = ("tokenizers.", "sentencepiece.", "byhand.translation.", "byhand.probe_pieces.")
+ONCE = "Each merge has its turn once, in the list's order, from left to right."
 BPE = tuple[str, str]
 
 
@@ -104,7 +105,7 @@ def applying(apply: Any, rng: Any) -> None:
         cases += [(word, merges[::-1]) for word in some_words(rng, letters, 4, 14)]
     for word, merges in cases:
         given, call = list(merges), f"apply_bpe({word!r}, {merges})"
-        check.values(call, apply(word, given), applied(word, merges))
+        check.values(call, apply(word, given), applied(word, merges), note=ONCE)
         check.values(f"merges after {call}", given, merges)
 
 
@@ -115,26 +116,22 @@ TIES: dict[str, Any] = {
     "of equal counts take the smallest tuple.": [("c", "d"), ("a", "b"), ("e", "f")],
     "this is the rarest pair; take the commonest.": [("f", "g"), ("e", "fg"), ("f", "h")],
     "a merge is a tuple of two pieces; this is the joined piece.": ["ab", "cd", "ef"],
+    "no end mark: a word is its characters alone.": [("a", "b"), ("ab", "</w>"), ("c", "d")],
 }
-TWICE: dict[str, Any] = {
-    "in aaa the pair (a, a) counts twice, once at each position.": [("b", "c")],
-    "no end mark: a word is its characters alone.": [("a", "</w>")],
-}
-
+TWICE: dict[str, Any] = {"in aaa the pair (a, a) counts twice, once at each position.": [("b", "c")]}
 ENDS: dict[str, Any] = {
     "a pair that is seen only once is joined, too.": [],
+    "count anew after each merge.": [("a", "b"), ("b", "c")],
     "stop where no pair is left.": [("a", "b"), ("ab", "c"), ("ab", "c")],
 }
-
 TURNS: dict[str, Any] = {
-    "merges were taken from the last to the first.": ("ab", "c", "ab", "c"),
+    "merges were not taken in the list's order.": ("ab", "c", "ab", "c"),
     "only the first place was joined; go on to the right.": ("a", "bc", "ab", "c"),
-    "places were joined from right to left, or only the last.": ("ab", "c", "a", "bc"),
+    "only the last place was joined; begin at the left.": ("ab", "c", "a", "bc"),
     "nothing was joined.": ("a", "b", "c", "a", "b", "c"),
 }
-
 STEPS: dict[str, Any] = {
     "go from left to right.": ("a", "aa"),
     "a piece that has been joined is used up; step over it.": ("aa", "aa"),
-    "the new piece is aa, which (a, a) does not join again.": ("aaa",),
+    "a merge joins nothing but its two pieces; aa is another one.": ("aaa",),
 }

@@ -132,6 +132,7 @@ def _reads(call: str, model: Any, parts: Parts, n_heads: int, src: Tensor, pad: 
         f"{call}.encode(src with more padding)[:, :6]", wide[:, :6], got.detach(), axes=AXES, note=note
     )
     want = encoded(parts, n_heads, model.embed(src), src != pad)
+    note = "Embedded, through all pre-norm blocks, then encoder_norm."
     check.values(f"{call}.encode(src)", got, want.detach(), axes=AXES, note=note)
 
 
@@ -159,7 +160,8 @@ def _writes(call: str, model: Any, parts: Parts, n_heads: int, src: Tensor, tgt:
         "logits stay as they are: no softmax.": want.softmax(dim=-1).tolist(),
         "logits stay as they are: no log_softmax.": want.log_softmax(dim=-1).tolist(),
     }
-    check.values(told, got, want, axes=LOGITS, known_wrong=wrong)
+    note = "Embedded, through all blocks, then decoder_norm, times the embedding."
+    check.values(told, got, want, axes=LOGITS, known_wrong=wrong, note=note)
 
 
 def _learns(call: str, model: Any, parts: Parts, n_heads: int, src: Tensor, tgt: Tensor, pad: int) -> None:
