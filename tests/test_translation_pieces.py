@@ -126,7 +126,7 @@ def test_a_vocabulary_comes_back_from_its_metadata() -> None:
         ({"merges": "[]"}, "lack 'characters'"),
         ({"characters": '["a"]', "merges": '[["a"]]'}, "a list of pairs of texts"),
         ({"characters": "[1]", "merges": "[]"}, "a list of texts"),
-        ({"characters": '{"a": 1}', "merges": "[]"}, "a dict as 'characters'"),
+        ({"characters": '{"a": 1}', "merges": "[]"}, "have dict as 'characters', not a list"),
     ],
 )
 def test_metadata_that_make_no_vocabulary_are_refused(facts: dict[str, str], words: str) -> None:

@@ -84,7 +84,7 @@ def _read(facts: Mapping[str, str], name: str) -> list[Any]:
         raise ValueError(f"the file's metadata lack {name!r}, of which the vocabulary is made")
     found = json.loads(facts[name])
     if not isinstance(found, list):
-        raise ValueError(f"the file's metadata have a {type(found).__name__} as {name!r}, not a list")
+        raise ValueError(f"the file's metadata have {type(found).__name__} as {name!r}, not a list")
     return found
 
 
