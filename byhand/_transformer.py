@@ -20,8 +20,9 @@ from byhand._attention import MultiHeadAttention, causal_mask, merge_heads, spli
 from byhand._encoder import EncoderBlock, FeedForward
 from byhand._positions import sinusoidal_encoding
 
-# Small beside the positions' 0.7, or the start's likeliest next token is the one just read.
-_EMBEDDED = 0.3  # size of an embedded feature at the start, after the factor √E
+# Large enough to be seen beside the positions' 0.7; but with more, since one matrix embeds and scores, the
+# start's likeliest next token is the one just read: its logit is about √E times this, squared.
+_EMBEDDED = 2.2  # times E^-1/4: size of an embedded feature at the start, after the factor √E
 
 
 class FusedAttention(MultiHeadAttention):
@@ -103,7 +104,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
         self.embedding = nn.Embedding(vocab_size, d_model)
-        nn.init.normal_(self.embedding.weight, std=_EMBEDDED * d_model**-0.5)
+        nn.init.normal_(self.embedding.weight, std=_EMBEDDED * d_model**-0.75)
         self.register_buffer("positions", sinusoidal_encoding(max_len, d_model), persistent=False)
         self.dropout = nn.Dropout(dropout)
         sizes = (d_model, n_heads, d_hidden, dropout)
