@@ -29,7 +29,8 @@ LIBRARY: tuple[str, ...] = (
     "nn.Transformer",
     "blocks.Transformer",
 )
-LIBRARY += ("blocks.DecoderBlock", "_transformer.", "manual_seed")
+LIBRARY += ("blocks.DecoderBlock", "byhand._transformer.", "byhand.translation.", "manual_seed")
+RULES: dict[str, Any] = {"forbid": LIBRARY, "allow_text": "MultiHeadAttention, FeedForward, nn.LayerNorm."}
 ATTENTIONS = ("self_attention", "cross_attention")
 
 
@@ -63,7 +64,8 @@ def has(call: str, layer: Any, want: Shapes) -> None:
     check.true(f"the parameters of {call}", not missing, text)
     shapes = {name: named[name] for name in sorted(want)}
     check.values(f"the shapes of the parameters of {call}", shapes, dict(sorted(want.items())))
-    counted = sum(math.prod(tuple(part.shape)) for _, part in layer.named_parameters())
+    trained = [tuple(part.shape) for _, part in layer.named_parameters() if part.requires_grad]
+    counted = sum(map(math.prod, trained))
     wanted = sum(map(math.prod, want.values()))
     say = f"it has {counted} numbers to train, expected {wanted}."
     say += " One table serves both languages and the output." if "embedding.weight" in want else ""
@@ -228,3 +230,4 @@ MISTAKES: dict[str, Any] = {
     "cross-attention reads its values from the stream; keys and values are memory.": [[[5, 4]]],
     "the sums were normalised (post-norm); only what a branch reads is.": [[[-1, 1]]],
 }
+SHOWN: dict[str, Any] = {"axes": AXES, "known_wrong": MISTAKES, "tolerance": 1e-3}

@@ -18,6 +18,7 @@ from torch.nn import functional
 from byhand import check
 
 LIBRARY = ("cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss", "cross_entropy_loss")
+RULES: dict[str, Any] = {"forbid": LIBRARY, "allow_text": "log_softmax, logsumexp, gather, sums."}
 # Shape of logits, pad_id, smoothing, size of the logits
 LOSSES: list[tuple[tuple[int, ...], int, float, float]] = [
     ((1, 2), 0, 0.1, 1),

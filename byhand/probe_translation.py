@@ -36,7 +36,15 @@ LIBRARY: tuple[str, ...] = (
     "TransformerDecoder",
     "TransformerEncoderLayer",
 )
-LIBRARY += ("TransformerDecoderLayer", "blocks.Transformer", "_transformer.Transformer", "manual_seed")
+LIBRARY += (
+    "TransformerDecoderLayer",
+    "blocks.Transformer",
+    "byhand._transformer.",
+    "byhand.translation.",
+    "manual_seed",
+)
+ALLOWED = "EncoderBlock, DecoderBlock, blocks.DecoderBlock, nn.Embedding, nn.ModuleList."
+RULES: dict[str, Any] = {"forbid": LIBRARY, "allow_text": ALLOWED}
 LOGITS = ("text", "token", "piece")
 FUTURE = "No token may see a later one."
 
