@@ -152,7 +152,7 @@ class _Stepper:
     ) -> None:
         for name, gives, given in (("loss", "batch -> number", loss), ("batches", "step -> batch", batches)):
             if not callable(given):
-                raise TypeError(f"{name} must be a function, {gives}, got {_kind(given)}.")
+                raise TypeError(f"{name} must be a function, {gives}, got {kind(given)}.")
         self.model, self.loss, self.batches, self.clip, self.seed = model, loss, batches, clip, seed
         self.parameters = [part for part in model.parameters() if part.requires_grad]
         if not self.parameters:
@@ -169,7 +169,7 @@ class _Stepper:
         with seeded(self.seed * 1_000_003 + number, self.parameters[0].device):
             value = self.loss(self.batches(number))
             if not isinstance(value, Tensor) or value.ndim != 0 or not value.requires_grad:
-                raise TypeError(f"loss must return a 0-d tensor with a gradient, got {_kind(value)}.")
+                raise TypeError(f"loss must return a 0-d tensor with a gradient, got {kind(value)}.")
             self.optimizer.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]
         norm = float(nn.utils.clip_grad_norm_(self.parameters, self.clip))
@@ -191,7 +191,8 @@ class _Stepper:
         return found
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
+    """What a loss was, for a message."""
     if isinstance(value, Tensor):
         return f"shape {tuple(value.shape)}{'' if value.requires_grad else ' without a gradient'}"
     return f"a {type(value).__name__}"

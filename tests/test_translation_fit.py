@@ -160,6 +160,25 @@ def test_a_loss_of_nan_stops_with_the_step_and_keeps_good_weights(
     assert all(bool(part.isfinite().all()) for part in found.state.values())
 
 
+def own_loss(network: Any, src: torch.Tensor, tgt: torch.Tensor) -> torch.Tensor:
+    """As a learner writes it: the mean over the ids to predict."""
+    logits, wanted = network(src, tgt[:, :-1]), tgt[:, 1:]
+    return torch.nn.functional.cross_entropy(
+        logits.transpose(1, 2), wanted, ignore_index=translation.PAD, label_smoothing=0.1
+    )
+
+
+def test_a_loss_of_the_learners_own_trains_as_the_scripts_own_does() -> None:
+    scripts, _ = fit(recipe(accumulate=2))
+    learners, _ = fit(recipe(accumulate=2), file="own.safetensors", loss=own_loss)
+    assert learners.losses == pytest.approx(scripts.losses, rel=1e-4)
+
+
+def test_a_loss_that_is_no_single_number_is_refused_with_its_shape() -> None:
+    with pytest.raises(TypeError, match=r"loss must return a 0-d tensor with a gradient, got shape \("):
+        fit(recipe(), loss=lambda network, src, tgt: network(src, tgt[:, :-1]))
+
+
 def spoil(monkeypatch: pytest.MonkeyPatch, at: int, factor: float) -> None:
     calls: list[int] = []
     real = STEP.loss_of

@@ -24,7 +24,7 @@ from byhand.translation.average import Average
 from byhand.translation.batches import Batches, Share
 from byhand.translation.recipe import Recipe
 from byhand.translation.state import Run, State
-from byhand.translation.step import Stepper
+from byhand.translation.step import Loss, Stepper
 from byhand.translation.vocabulary import Vocabulary
 from byhand.translation.watch import Watch
 
@@ -43,12 +43,14 @@ def fit(
     quiet: bool = False,
     valid: Pairs | None = None,
     log: str = "",
+    loss: Loss | None = None,
 ) -> Run:
     """Train `model`, which recipe.sizes(len(vocabulary)) made, to recipe.steps steps, from where it stopped.
 
     pairs: the general training split; valid: its validation split, or none where pairs are given.
     device: the GPU if there is one. log: a folder for TensorBoard's files. The model ends in eval mode
-    with the averaged weights, as they are in `file`.
+    with the averaged weights, as they are in `file`. loss: (model, src (B, S), tgt (B, T) with bos and eos)
+    -> the mean over the ids to predict; without it torch's, label-smoothed as the recipe says.
     Raises: train.Stopped when interrupted; train.NotANumberError; OutOfMemory; ValueError for a model
     of other sizes; while grading, WeightsError if `file` does not fit.
     """
@@ -62,7 +64,7 @@ def fit(
         valid = data.pairs("general", "valid") if valid is None else valid
         pairs = data.pairs("general")
     place = torch.device(device) if device is not None else ranks.device()
-    training = Training(run, model.to(place), vocabulary, recipe, pairs, place)
+    training = Training(run, model.to(place), vocabulary, recipe, pairs, place, loss)
     training.run_through(Watch(run, quiet or not training.ranks.first, log), valid or ())
     return run
 
@@ -101,6 +103,7 @@ class Training:
         recipe: Recipe,
         pairs: Pairs,
         device: torch.device,
+        loss: Loss | None = None,
     ) -> None:
         self.run, self.model, self.vocabulary, self.recipe, self.device = (
             run,
@@ -111,7 +114,7 @@ class Training:
         )
         self.ranks = ranks.here()
         self.batches = Batches(pairs, vocabulary, recipe, self.ranks.rank, self.ranks.world)
-        self.stepper = Stepper(model, recipe, device, self.ranks)
+        self.stepper = Stepper(model, recipe, device, self.ranks, loss)
         self.average = Average(model, recipe.average)
         self.state = State(run, model, self.stepper.optimizer, self.average, vocabulary, recipe)
 

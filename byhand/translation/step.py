@@ -17,11 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from byhand.train import NotANumberError, seeded
+from byhand.train import NotANumberError, kind, seeded
 from byhand.translation.batches import Batch, Share
 from byhand.translation.ranks import Ranks
 from byhand.translation.recipe import Recipe
 from byhand.translation.vocabulary import PAD
+
+Loss = Callable[[Any, Tensor, Tensor], Tensor]
 
 
 class OutOfMemory(MemoryError):  # noqa: N818 - what happened, as MemoryError itself
@@ -40,19 +42,37 @@ def loss_of(network: Callable[[Tensor, Tensor], Tensor], batch: Batch, smoothing
     )
 
 
+def mean_of(loss: Loss) -> Callable[[Any, Batch, float], Tensor]:
+    """A learner's loss (model, src, tgt) -> mean over the target ids, as the sum that a step adds up.
+
+    Raises: TypeError if it does not return a 0-d tensor with a gradient.
+    """
+
+    def summed(network: Any, batch: Batch, smoothing: float) -> Tensor:
+        value = loss(network, batch.src, batch.tgt)
+        if not isinstance(value, Tensor) or value.ndim != 0 or not value.requires_grad:
+            raise TypeError(f"loss must return a 0-d tensor with a gradient, got {kind(value)}.")
+        return value * batch.tgt[:, 1:].ne(PAD).sum()
+
+    return summed
+
+
 class Stepper:
     """Does step after step. On a GPU a step's loss is read while the next one runs: `lag` is 1."""
 
     lag = 0  # of how many steps the loss is not waited for
     whole = True  # no step was broken off before it was noted
 
-    def __init__(self, model: nn.Module, recipe: Recipe, device: torch.device, ranks: Ranks) -> None:
+    def __init__(
+        self, model: nn.Module, recipe: Recipe, device: torch.device, ranks: Ranks, loss: Loss | None = None
+    ) -> None:
         self.model, self.recipe, self.device, self.ranks = model, recipe, device, ranks
         self.parameters = [part for part in model.parameters() if part.requires_grad]
         self.network: Any = model
         if ranks.world > 1:
             self.network = nn.parallel.DistributedDataParallel(model)
-        self.loss = compiled(loss_of, device) if recipe.compile else loss_of
+        own = mean_of(loss) if loss else loss_of
+        self.loss = compiled(own, device) if recipe.compile else own
         self.optimizer = optimizer(self.parameters, recipe)
         # The fused kernel itself can leave out a step whose gradient is nan, so nobody has to wait for it.
         if device.type == "cuda" and recipe.fused:

@@ -1,0 +1,83 @@
+"""What a trained translator must be able to do (lesson 07): translate sentences it never met.
+
+    probe_translator.trained(train_translator, handed_in, greedy, "test", bar=20.0, strict=True)
+
+The texts stay here, with the check; the answer gets ids and gives ids back, so nothing large crosses to
+another process. Order: trained, one score, without weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from byhand import check, translation
+from byhand.data import DataError, Pair
+from byhand.translation import EOS
+
+PARTS = ("DecoderBlock", "Transformer")  # classes of the lesson that the trained model is made of
+MAX_LEN = 48  # ids of a translation; longer references are rare
+FEW, SHORT = 20, 12  # sentences and ids of the try without weights
+NOTHING = 5.0  # BLEU that a model without weights stays below
+
+Greedy = Callable[[Any, list[list[int]], int], list[list[int]]]
+
+
+def trained(
+    train: Callable[[], Any],
+    handed_in: Callable[[], Any],
+    greedy: Greedy,
+    split: str,
+    bar: float,
+    strict: bool = False,
+) -> None:
+    """Fails unless the weights handed in reach `bar` BLEU on this split, through the learner's classes.
+
+    handed_in: () -> Checkpoint of the file. greedy: translation.greedy, where the model is.
+    If a class of the learner's failed its own check, the course's classes stand in; not if strict.
+    """
+    pairs = translation.exam(split)  # first of all: without the texts nothing can be said
+    found, model, problem = 0.0, None, None
+    try:
+        model = train()
+        found = score(model, handed_in(), greedy, pairs)
+    except DataError:
+        raise
+    except Exception as error:
+        problem = error
+    written = "raise NotImplementedError" not in check.host.text_of("train_translator")
+    mistaken = any(check.host.passed(part) is False for part in PARTS)
+    if found < bar and written and mistaken:
+        found, problem = by_the_courses_classes(handed_in, greedy, pairs), None
+        model = None if found >= bar else model
+    if problem is not None and found < bar:
+        raise problem
+    say = f"BLEU on {split}'s {len(pairs)} sentences is {found:.1f}, at least {bar:.1f} is asked."
+    check.true("train_translator()", found >= bar, f"{say} Look at the curve: does the loss still fall?")
+    if strict and model is not None:
+        without_weights(model, handed_in(), greedy, pairs[:FEW])
+
+
+def score(model: Any, file: Any, greedy: Greedy, pairs: Sequence[Pair], max_len: int = MAX_LEN) -> float:
+    """BLEU of the model's own translations; the pieces are those of the file handed in."""
+    vocabulary = translation.Vocabulary(file.vocabulary.characters, file.vocabulary.merges)
+    rows = [[*vocabulary.encode(pair.english), EOS] for pair in pairs]
+    made = greedy(model, rows, max_len)
+    return translation.bleu([vocabulary.decode(ids) for ids in made], [pair.chinese for pair in pairs])
+
+
+def by_the_courses_classes(handed_in: Callable[[], Any], greedy: Greedy, pairs: Sequence[Pair]) -> float:
+    """BLEU of the weights in blocks.Transformer; 0 if they do not fit it."""
+    try:
+        return score(handed_in().model(), handed_in(), greedy, pairs)
+    except Exception:
+        return 0.0
+
+
+def without_weights(model: Any, file: Any, greedy: Greedy, pairs: Sequence[Pair]) -> None:
+    """Fails if the model still translates when all its numbers are 0: then it learned nothing."""
+    nothing = {name: 0 * weight.detach() for name, weight in model.named_parameters()}
+    model.load_state_dict(nothing, strict=False)
+    found = score(model, file, greedy, pairs, SHORT)
+    say = "translations come out right without weights; they must be learned."
+    check.true("train_translator()", found < NOTHING, say)
