@@ -25,6 +25,7 @@ from byhand.translation.attended import attended
 from byhand.translation.beam import beam_steps
 from byhand.translation.checkpoint import Checkpoint, base, read, write
 from byhand.translation.decode import bleu, chrf, exam, greedy, translate
+from byhand.translation.errors import Judged, judged
 from byhand.translation.fit import fit
 from byhand.translation.fused import fused, unfused
 from byhand.translation.pieces import word_counts, words
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from byhand.translation import draw, ladder
 
 __all__ = [
-    "BOS", "EOS", "PAD", "RECIPES", "UNKNOWN", "Checkpoint", "OutOfMemory", "Recipe", "Run", "Vocabulary",
+    "BOS", "EOS", "PAD", "RECIPES", "UNKNOWN", "Checkpoint", "Judged", "OutOfMemory", "Recipe", "Run", "Vocabulary",
     "WeightsError", "attended", "base", "beam_steps", "bleu", "chrf", "draw", "exam", "fit", "fused",
-    "greedy", "ladder", "read", "recipe", "translate", "unfused", "word_counts", "words", "write",
+    "greedy", "judged", "ladder", "read", "recipe", "translate", "unfused", "word_counts", "words", "write",
 ]  # fmt: skip
 
 
