@@ -7,7 +7,7 @@ LESSON ?= 01_scoring
 NOTEBOOK := lessons/$(LESSON)/$(LESSON).ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo class test test-all bench lessons readme lock clean ready data
+.PHONY: help lab demo class test test-all bench lessons readme lock clean ready data checkpoint
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 18
@@ -40,6 +40,9 @@ test-all: test  ## the same, then the slow tests
 
 data: ready  ## fetch the texts of lessons 06 to 08 (set-up did, if it was online)
 	@$(PY) -m byhand.cli data
+
+checkpoint: ready  ## train the shipped translator anew, with its card: 3 trainings of minutes each
+	@$(PY) -m byhand.translation.reference
 
 bench: ready  ## compare with stock nbgrader: speed, then attacks (LESSON=01_scoring ATTACKS=--all-attacks)
 	@$(PY) -m autograder.cli bench $(LESSON)
