@@ -66,7 +66,7 @@ def _made(found: Figures) -> str:
     settings = [[f"`{name}`", text] for name, text in found["recipe"].items() if name != "seed"]
     return (
         f"Preset `{found['preset']}`, one process for each seed, on {machine['device']}: {machine['cores']} "
-        f"cores, {machine['threads']} of them for a run,\nshared with other work. Minutes are processor time. "
+        f"cores, {machine['threads']} of them for a run,\nshared with other work. Minutes: processor time. "
         f"Python {machine['python']}, torch {machine['torch']}.\n\n{_table(['setting', 'value'], settings)}"
     )
 

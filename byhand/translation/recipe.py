@@ -17,8 +17,7 @@ from typing import Any
 
 from byhand.translation.vocabulary import PAD
 
-
-_COUNTS = "d_model n_heads d_hidden n_layers max_len steps tokens_per_batch accumulate".split()
+_COUNTS = ["d_model", "n_heads", "d_hidden", "n_layers", "max_len", "steps", "tokens_per_batch", "accumulate"]
 _CHOICES = {"decay": ("cosine", "root"), "amp": ("none", "bf16")}
 
 
