@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from byhand.translation import draw, ladder
 
 __all__ = [
-    "BOS", "EOS", "PAD", "RECIPES", "UNKNOWN", "Checkpoint", "Judged", "OutOfMemory", "Recipe", "Run", "Vocabulary",
-    "WeightsError", "attended", "base", "beam_steps", "bleu", "chrf", "draw", "exam", "fit", "fused",
-    "greedy", "judged", "ladder", "read", "recipe", "translate", "unfused", "word_counts", "words", "write",
+    "BOS", "EOS", "PAD", "RECIPES", "UNKNOWN", "Checkpoint", "Judged", "OutOfMemory", "Recipe", "Run",
+    "Vocabulary", "WeightsError", "attended", "base", "beam_steps", "bleu", "chrf", "draw", "exam",
+    "fit", "fused", "greedy", "judged", "ladder", "read", "recipe", "translate", "unfused",
+    "word_counts", "words", "write",
 ]  # fmt: skip
 
 

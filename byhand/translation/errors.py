@@ -1,4 +1,4 @@
-"""The best and the worst of a model's translations, to be read by a person: an average hides what goes wrong."""
+"""A model's translations from best to worst, for a person to read: an average hides what goes wrong."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Judged(NamedTuple):
 
 def judged(model: nn.Module, vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> list[Judged]:
     """Every pair, translated greedily; the best first."""
-    from sacrebleu.metrics import CHRF
+    from sacrebleu.metrics.chrf import CHRF
 
     made = translate(model, vocabulary, [english for english, _ in pairs])
     scorer = CHRF()
