@@ -30,7 +30,6 @@ from byhand.translation.watch import Watch
 
 Pairs = Sequence[tuple[str, str]]
 SAVE_SECONDS = 30.0  # a crash loses no more than this
-SAMPLES = 32  # pairs on which operations are counted
 
 
 def fit(
@@ -180,8 +179,7 @@ class Training:
     def _measure_device(self) -> None:
         found = speed.peak(self.device)
         self.run.peak = found.flops * self.ranks.world if found else 0.0
-        some = range(min(SAMPLES, len(self.batches.sources)))
-        texts = [(self.batches.sources[at], self.batches.targets[at]) for at in some]
+        texts = list(zip(self.batches.sources, self.batches.targets, strict=True))
         self.run.flops_per_token = speed.flops_per_token(self.model, texts)
 
     def _measure_bleu(self, number: int) -> None:
