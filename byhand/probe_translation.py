@@ -1,6 +1,6 @@
 """Every property that the Transformer must have (lesson 07).
 
-    probe_translation.transformer(Transformer, check.generator())
+    probe_translation.transformer(Transformer)
 
 The hidden checks call this with fresh random inputs; what is right comes from probe_decoder's slow formulas.
 The model's own embed gives them their positions, so that other rounding there costs nothing.
@@ -10,6 +10,7 @@ Order: names and formulas, all cases, embed, encode, decode, forward, lengths, d
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -81,16 +82,35 @@ def decoded(parts: Parts, n_heads: int, x: Tensor, memory: Tensor, real: Tensor)
 # All cases
 
 
-def small(call: str, model: Any) -> None:
-    """model is Transformer(10, 8, 2, 12, 2, max_len=6): names and shape; it is then in eval mode."""
+def fairly(checks: Callable[[Any], None], own: Any, lent: Any) -> None:
+    """checks(own) must pass; while grading, checks(lent) may pass instead: made of parts of the course's."""
+    try:
+        checks(own)
+    except Exception:
+        if not check.host.grading:
+            raise
+        checks(lent)
+
+
+def seen(make: Any) -> None:
+    """The visible checks: names, the shape of the logits, a text with and without padding, the future."""
+    call, model = "Transformer(10, 8, 2, 12, 2, max_len=6)", make(10, 8, 2, 12, 2, max_len=6)
     model.eval()
     has(call, model, transformer_shapes(10, 8, 12, 2))
     logits = model(torch.tensor([[4, 7, 9, 3], [1, 2, 0, 0]]), torch.tensor([[1, 5, 3], [1, 5, 8]]))
     check.shape(f"{call}(src (2, 4), tgt (2, 3))", logits, (2, 3, 10), axes=LOGITS)
+    src, tgt = torch.tensor([[4, 7, 0]]), torch.tensor([[1, 5, 8]])
+    logits, note = model(src, tgt).detach(), "src is [[4, 7, 0]], pad_id 0: no piece may attend to it."
+    check.values("model(src[:, :2], tgt)", model(src[:, :2], tgt), logits, note=note, tolerance=1e-4)
+    note = "tgt is [[1, 5, 8]]: what comes later must not be seen."
+    check.values("model(src, tgt[:, :2])", model(src, tgt[:, :2]), logits[:, :2], note=note, tolerance=1e-4)
+    many = torch.ones(1, 7, dtype=torch.long)
+    check.raises("model.embed(torch.ones(1, 7, …))", lambda: model.embed(many), mentions=("6",))
 
 
-def transformer(make: Any, rng: torch.Generator) -> None:
+def transformer(make: Any) -> None:
     """make(vocab, d_model, n_heads, d_hidden, n_layers, max_len, pad_id, dropout) is 07's Transformer."""
+    rng = check.generator()
     for sizes, pad in [((11, 8, 2, 12, 2, 9), 0), ((7, 6, 3, 5, 1, 8), 3), ((6, 5, 1, 5, 3, 8), 5)]:
         V, E, H, F, L, P = sizes
         model, call = make(*sizes, pad_id=pad), f"Transformer{sizes}, pad_id={pad}"

@@ -58,8 +58,8 @@ def test_the_slow_formulas_are_torchs_layers_in_value_and_gradient(attentions):
 def test_the_courses_own_block_and_transformer_pass():
     assert probe_decoder.small(blocks.DecoderBlock)
     probe_decoder.block(blocks.DecoderBlock, rng())
-    probe_translation.small("", blocks.Transformer(10, 8, 2, 12, 2, 6))
-    probe_translation.transformer(blocks.Transformer, rng())
+    probe_translation.seen(blocks.Transformer)
+    probe_translation.transformer(blocks.Transformer)
 
 
 class Blind(blocks.DecoderBlock):
@@ -116,11 +116,23 @@ WRONG = [(Late, "later one"), (Shifted, "nothing is shifted"), (Loud, "blind gue
 @pytest.mark.parametrize(("wrong", "said"), WRONG)
 def test_a_wrong_transformer_is_noticed(wrong, said):
     with pytest.raises(check.CheckFailed, match=said):
-        probe_translation.transformer(wrong, rng())
+        probe_translation.transformer(wrong)
+
+
+def test_what_is_made_of_lent_parts_decides_only_while_grading(monkeypatch):
+    def checks(make):
+        check.true("make", make == "lent", "wrong")
+
+    with pytest.raises(check.CheckFailed):
+        probe_translation.fairly(checks, "own", "lent")
+    monkeypatch.setattr(check, "host", type("Grader", (check.Host,), {"grading": True})())
+    probe_translation.fairly(checks, "own", "lent")
+    with pytest.raises(check.CheckFailed):
+        probe_translation.fairly(checks, "own", "wrong, too")
 
 
 def test_a_second_name_for_the_one_table_is_free():
-    probe_translation.transformer(Tied, rng())
+    probe_translation.transformer(Tied)
 
 
 def test_the_slow_merges_are_the_courses_fast_ones():
