@@ -109,7 +109,7 @@ def grouped(
         say = f"group {number} holds something that is no parameter of the model."
         known = all(isinstance(part, nn.Parameter) for part in parts)
         check.true(call, known, say)
-        held = [found.get(float(part.flatten()[0]), "a frozen parameter") for part in parts]
+        held = [found.get(float(part.detach().flatten()[0]), "a frozen parameter") for part in parts]
         twice = [name for name in held if name in seen or held.count(name) > 1]
         check.true(call, not twice, f"{twice and twice[0]} is there twice.")
         seen |= set(held)
