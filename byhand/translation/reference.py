@@ -17,6 +17,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -139,10 +140,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.chdir(options.folder)
     runs, recipe = [], RECIPES[options.recipe]
     files = [Path(f"{options.recipe}_{seed}.safetensors") for seed in options.seeds]
-    for seed, file in zip(options.seeds, files, strict=True):
-        seeded = Recipe(**{**vars(recipe), "seed": seed})
-        runs.append(one(seeded, str(file), options.quiet))
-        print(json.dumps(runs[-1]), flush=True)
+    try:
+        for seed, file in zip(options.seeds, files, strict=True):
+            runs.append(one(replace(recipe, seed=seed), str(file), options.quiet))
+            print(json.dumps(runs[-1]), flush=True)
+    except (train.Stopped, train.NotANumberError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
     if options.score or len(runs) < 2:
         return 0
     write(together(runs, recipe, options.recipe, files[0]), files[0])

@@ -88,7 +88,7 @@ class Stepper:
         with self._told_if_too_large(number):
             loss = self._gradients(number, share)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
-        facts = self.ranks.total(torch.stack([loss, torch.tensor(float(stop), device=self.device)]))
+        facts = self.ranks.total(torch.stack([loss, loss.new_full((), float(stop))]))
         self._unread.append((number, torch.cat([facts, norm.detach()[None]])))
         if self.lag:
             self.optimizer.found_inf = (~(facts[0] + norm).isfinite()).float()  # type: ignore[attr-defined]
@@ -129,15 +129,19 @@ class Stepper:
         try:
             yield
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as problem:
-            if not isinstance(problem, (torch.OutOfMemoryError, MemoryError)) and "allocate" not in str(
-                problem
-            ):
+            if not _lacks_memory(problem):
                 raise
             size, times = self.recipe.tokens_per_batch, self.recipe.accumulate
             raise OutOfMemory(
                 f"Step {number:,} with tokens_per_batch = {size:,} did not fit into {self.device}'s memory. "
                 f"Next: tokens_per_batch={size // 2} and accumulate={2 * times}, which learns the same."
             ) from None
+
+
+def _lacks_memory(problem: Exception) -> bool:
+    if isinstance(problem, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return type(problem) is RuntimeError and "can't allocate memory" in str(problem)  # the CPU's
 
 
 def _raise_if_not_finite(number: int, facts: Tensor) -> None:
