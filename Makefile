@@ -7,7 +7,7 @@ LESSON ?= 01_scoring
 NOTEBOOK := lessons/$(LESSON)/$(LESSON).ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo class test test-all bench lessons readme lock clean ready data checkpoint
+.PHONY: help lab demo class test test-all bench bench-gpu lessons readme lock clean ready data checkpoint
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 18
@@ -48,7 +48,11 @@ bench: ready  ## compare with stock nbgrader: speed, then attacks (LESSON=01_sco
 	@$(PY) -m autograder.cli bench $(LESSON)
 	@$(PY) -m autograder.bench_attention
 	@$(PY) -m autograder.bench_encoder
+	@$(PY) -m autograder.bench_translation
 	@$(PY) -m tests.attacks $(ATTACKS)
+
+bench-gpu: ready  ## measure lessons 05 and 07 on a GPU (STAGES="train ladder wide local")
+	@$(PY) -m autograder.bench_gpu $(STAGES)
 
 lessons: ready  ## make lessons/ and the README's tables from solutions/
 	@$(PY) -m autograder.cli lessons

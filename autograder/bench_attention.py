@@ -20,15 +20,15 @@ LESSON, EXERCISE = "05_local_attention", "local_attention"
 PROMISED = 10  # times as fast as torch's fused full attention on a CPU, at 16,384 tokens and window 128
 
 
-def reference() -> Callable[..., Any]:
-    """The lesson's own local_attention."""
-    cells = [cell for cell in read(LESSON).cells if cell.kind in ("code", "solution")]
-    last = next(at for at, cell in enumerate(cells) if cell.grade_id == EXERCISE)
+def reference(lesson: str = LESSON, exercise: str = EXERCISE) -> Callable[..., Any]:
+    """The lesson's own answer to an exercise."""
+    cells = [cell for cell in read(lesson).cells if cell.kind in ("code", "solution")]
+    last = next(at for at, cell in enumerate(cells) if cell.grade_id == exercise)
     cells = cells[: last + 1]
-    space: dict[str, Any] = {"__name__": LESSON}
+    space: dict[str, Any] = {"__name__": lesson}
     for place in needed(cells):
         execute(cells[place], space)
-    function: Callable[..., Any] = space[EXERCISE]
+    function: Callable[..., Any] = space[exercise]
     return function
 
 
