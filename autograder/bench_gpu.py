@@ -88,7 +88,9 @@ def bleu(trained: translation.Checkpoint, pairs: Sequence[data.Pair], device: to
 
 
 def ladder_stage(tiny: bool, minutes: float, place: Path) -> Found:
-    rungs = ladder.climb(quick=tiny, steps=30)
+    gpu = RECIPES["gpu"]  # its batches are the ladder's larger ones
+    lowest = replace(gpu, tokens_per_batch=gpu.tokens_per_batch // ladder.TIMES)
+    rungs = ladder.climb(recipe=None if tiny else lowest, quick=tiny, steps=30)
     return {"rungs": [asdict(rung) for rung in rungs], "ratio": round(rungs[-1].rate / rungs[0].rate, 2)}
 
 

@@ -32,7 +32,7 @@ from byhand.translation.step import OutOfMemory, Stepper, loss_of
 from byhand.translation.vocabulary import Vocabulary
 
 PAIRS = 8000  # texts are taken from these many, evenly spread
-TIMES = 4  # how much larger the larger batches are
+TIMES = 4  # how much larger than the recipe's the larger batches are
 WARM_UP = 3  # steps that are not timed; a compiled rung compiles in them
 COMPILES, FUSED = "compiled", "fused attention"
 CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -60,7 +60,7 @@ def climb(
     recipe: Recipe | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
     *,
-    steps: int = 8,
+    steps: int = 16,
     device: str | torch.device | None = None,
     compile: bool | None = None,
     n_heads: int | None = None,
@@ -78,10 +78,7 @@ def climb(
     pairs = [pairs[at] for at in range(0, len(pairs), max(1, len(pairs) // many))]
     vocabulary = vocabulary or Vocabulary.learn(pairs, recipe.n_merges)
     model = model or blocks.Transformer(**recipe.sizes(len(vocabulary)))
-    lowest = replace(
-        recipe, amp="none", compile=False, bucketed=False, accumulate=1,
-        tokens_per_batch=max(1, recipe.tokens_per_batch // TIMES),
-    )  # fmt: skip
+    lowest = replace(recipe, amp="none", compile=False, bucketed=False, accumulate=1)
     tries = compile if compile is not None else place.type == "cuda"
     with _threads(place):
         measure = _Measure(copy.deepcopy(model).to(place), vocabulary, pairs, place, 2 if quick else steps)
