@@ -1,0 +1,224 @@
+"""Lesson 08's texts, marks, adapters and numbers; with a tiny translator, and with the shipped one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from autograder import lesson
+from byhand import blocks, data, lora, translation
+from byhand.data import Pair
+from byhand.translation import checkpoint, tuning, tuning_draw, tuning_runs
+
+PAIRS = [Pair(f"Open file {number}", f"打开文件{number}") for number in range(40)]
+CACHED = (tuning.base, tuning._batches, tuning.exam, tuning.measured)
+
+
+def _forget() -> None:
+    for function in CACHED:
+        function.cache_clear()
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A translator of a few numbers in place of the shipped one, 40 pairs in place of the texts."""
+    vocabulary = translation.Vocabulary.learn(PAIRS, 20)
+    sizes = translation.recipe("smoke").sizes(len(vocabulary))
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        model = blocks.Transformer(**sizes)
+    made = translation.Checkpoint(sizes, vocabulary, model.state_dict())
+    file = tmp_path / "base.safetensors"
+    checkpoint.write(file, model.state_dict(), sizes, vocabulary)
+    _forget()
+    monkeypatch.setattr(checkpoint, "BASE", file)
+    monkeypatch.setattr(translation, "base", lambda: made)
+    monkeypatch.setattr(data, "pairs", lambda name="general", split="train": PAIRS)
+    monkeypatch.setattr(tuning, "NUMBERS", tmp_path / "tuning.json")
+    yield made
+    _forget()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_batches_of_an_epoch_show_every_menu_once_and_repeat_by_seed():
+    batches = tuning._batches("train", 1)
+    seen, step = 0, 0
+    while seen < len(PAIRS):
+        step += 1
+        seen += len(batches.of(step).batches[0].src)
+    assert seen == len(PAIRS)
+    assert torch.equal(tuning.batch(3, seed=1).tgt, tuning.batch(3, seed=1).tgt)
+    assert (tuning.batch(1).tgt[:, 0] == translation.BOS).all()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_validation_loss_is_the_mean_over_all_target_ids():
+    model = tuning.start()
+    total, count = 0.0, 0
+    for english, chinese in PAIRS:
+        vocabulary = tuning.base().vocabulary
+        src = torch.tensor([[*vocabulary.encode(english), translation.EOS]])
+        tgt = torch.tensor([[translation.BOS, *vocabulary.encode(chinese), translation.EOS]])
+        with torch.no_grad():
+            logs = model(src, tgt[:, :-1]).log_softmax(-1)
+        total -= float(logs.gather(2, tgt[:, 1:, None]).sum())
+        count += tgt.shape[1] - 1
+    assert tuning.valid_loss(model) == pytest.approx(total / count, rel=1e-4)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_who_translates_perfectly_gets_100_in_every_mark_and_an_empty_answer_0():
+    vocabulary = tuning.base().vocabulary
+    known = {tuple(vocabulary.encode(english)): vocabulary.encode(chinese) for english, chinese in PAIRS}
+    found = tuning.marks_of(lambda rows: [known[tuple(row[:-1])] for row in rows], n=20)
+    assert found == {mark: pytest.approx(100.0) for mark in tuning.MARKS}
+    assert set(tuning.marks_of(lambda rows: [[] for _ in rows], n=20).values()) == {0.0}
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_decoder_that_loses_a_row_is_told_so():
+    with pytest.raises(translation.WeightsError, match="lists of ids must come back"):
+        tuning.marks_of(lambda rows: rows[:-1], n=20)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_an_adapter_is_put_into_the_base_and_changes_what_it_says():
+    model = tuning.start()
+    lora.inject_lora(model, ["q_proj", "up"], 2, 4.0)
+    with torch.no_grad():
+        for name, part in model.named_parameters():
+            if lora.trained(name):
+                part.normal_(generator=torch.Generator().manual_seed(0))
+    parts = {name: part for name, part in model.state_dict().items() if lora.trained(name)}
+    other = tuning.adapted(parts, tuning.metadata(2, 4.0, ["q_proj", "up"]))
+    src = torch.tensor([[5, 6, 7, 2]])
+    assert torch.equal(other.encode(src), model.encode(src))
+    assert not torch.equal(other.encode(src), tuning.start().encode(src))
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda parts, facts: parts.update({"embedding.weight": torch.ones(1)}), "it holds embedding.weight"),
+        (lambda parts, facts: parts.clear(), "no lora_a"),
+        (lambda parts, facts: facts.pop("alpha"), "its metadata lack alpha"),
+        (lambda parts, facts: facts.update(rank="two"), "does not fit the base"),
+        (lambda parts, facts: facts.update(targets='["nobody"]'), "nobody"),
+        (lambda parts, facts: parts.popitem(), "the file lacks"),
+        (lambda parts, facts: parts.update({name: part * torch.nan for name, part in parts.items()}), "nan"),
+        (lambda parts, facts: parts.update(dict.fromkeys(parts, torch.ones(3, 5))), r"\(3, 5\).*\(2, 32\)"),
+    ],
+)
+def test_a_wrong_adapter_is_refused_in_a_sentence(change, said):
+    model = tuning.start()
+    lora.inject_lora(model, ["q_proj"], 2, 4.0)
+    parts = {name: part for name, part in model.state_dict().items() if lora.trained(name)}
+    facts = tuning.metadata(2, 4.0, ["q_proj"])
+    change(parts, facts)
+    with pytest.raises(translation.WeightsError, match=said):
+        tuning.adapted(parts, facts)
+
+
+def test_no_file_of_weights_is_a_sentence_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(translation.WeightsError, match="there are no weights"):
+        tuning.read_adapter()
+
+
+def test_marks_below_their_bars_are_named_with_both_numbers(monkeypatch):
+    monkeypatch.setattr(tuning, "bars", lambda split: {"menus BLEU": 20.0, "general BLEU": 10.0})
+    assert tuning.below({"menus BLEU": 20.0, "general BLEU": 10.0}, "test") == ""
+    said = tuning.below({"menus BLEU": 19.94, "general BLEU": float("nan")}, "test")
+    assert said == "menus BLEU is 19.9, at least 20.0 must be. general BLEU is nan, at least 10.0 must be."
+
+
+def test_bars_are_the_mean_less_two_standard_deviations_and_at_least_a_point():
+    marks = [dict.fromkeys(tuning.MARKS, value) for value in (10.0, 12.0, 14.0)]
+    runs = [{"rank": tuning_runs.RANK, "test": one, "valid marks": one} for one in marks]
+    assert tuning_runs.bars(runs)["test"]["menus BLEU"] == 8.0
+    assert tuning_runs.bars(runs[:1])["test"]["menus BLEU"] == 9.0
+
+
+def test_runs_go_on_where_they_stopped_and_begin_anew_with_another_base(tiny, monkeypatch):
+    monkeypatch.setattr(tuning_runs, "STEPS", 2)
+    monkeypatch.setattr(tuning_runs, "LONG", 3)
+    monkeypatch.setattr(tuning_runs, "SEEDS", (0,))
+    done: list[str] = []
+    real = tuning_runs.run
+    monkeypatch.setattr(tuning_runs, "run", lambda *given: done.append(given[0].name) or real(*given))
+    assert tuning_runs.main(["--check"]) == 1
+    assert tuning_runs.main([]) == 0
+    assert len(done) == len(tuning_runs.ways()) + 1
+    assert tuning_runs.main([]) == 0
+    assert tuning_runs.main(["--check"]) == 0
+    assert len(done) == len(tuning_runs.ways()) + 1
+    checkpoint.BASE.write_bytes(checkpoint.BASE.read_bytes() + b" ")
+    assert len(tuning_runs.missing(tuning_runs.begin())) == len(done)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_each_way_trains_what_its_name_says():
+    trained = {}
+    for way in tuning_runs.ways():
+        model = tuning.seeded_start(0, way.prepare)
+        trained[way.name] = {name for name, part in model.named_parameters() if part.requires_grad}
+    every = {name for name, _ in tuning.start().named_parameters()}
+    assert trained["full"] == trained["full, rates by layer"] == every
+    assert trained["table alone"] == {"embedding.weight", "decoder_norm.weight", "decoder_norm.bias"}
+    assert all(lora.trained(name) for name in trained[f"LoRA, rank {tuning_runs.RANK}"])
+    layers = tuning_runs.by_layer(tuning.start(), 0.5)
+    assert sum(len(parts) for parts, _ in layers) == len(every)
+    assert [share for _, share in layers] == sorted(share for _, share in layers)
+    assert layers[-1][1] == 1.0
+
+
+# The shipped numbers
+
+
+def test_the_numbers_are_of_the_shipped_base_and_no_run_is_missing():
+    found = tuning.measured()
+    sha = hashlib.sha256(checkpoint.BASE.read_bytes()).hexdigest()
+    assert found["facts"]["base"] == sha, "next: python -m byhand.translation.tuning_runs"
+    assert tuning_runs.missing(found) == []
+    assert found["bars"] == tuning_runs.bars(found["runs"])
+
+
+def test_the_lesson_trains_as_the_reference_runs_did_and_its_numbers_are_few():
+    (cell,) = [cell for cell in lesson.read("08_fine_tuning").cells
+               if cell.kind == "solution" and cell.grade_id == "tune_translator"]  # fmt: skip
+    given = re.search(r"targets, rank, alpha = (\[.*\]), (\d+), ([\d.]+)\n    steps = (\d+)", cell.source)
+    assert given is not None
+    assert json.loads(given[1]) == list(tuning_runs.ALL)
+    assert (int(given[2]), float(given[3])) == (tuning_runs.RANK, tuning_runs.ALPHA)
+    assert int(given[4]) == tuning_runs.STEPS
+    assert f"{tuning_runs.RATE:.0e}".replace("e-0", "e-") in cell.source
+    own = [run for run in tuning.measured()["runs"] if run["rank"] == tuning_runs.RANK]
+    assert all(run["trained"] <= 0.02 for run in own)
+
+
+def test_the_base_itself_is_below_the_bars_of_the_menus():
+    base = tuning.measured()["base"]["test"]
+    assert base["menus BLEU"] < tuning.bars()["menus BLEU"] - 2
+    assert base["menus chrF"] < tuning.bars()["menus chrF"]
+
+
+def test_means_are_over_seeds_and_sorted_by_what_is_trained():
+    base = dict.fromkeys(tuning.MARKS, 10.0)
+    run = {"steps": 5, "trained": 1.0, "way": "full", "test": dict.fromkeys(tuning.MARKS, 14.0)}
+    other = {
+        "steps": 5,
+        "trained": 0.01,
+        "way": "LoRA, rank 3",
+        "test": dict.fromkeys(tuning.MARKS, 12.0),
+    }
+    second = run | {"test": dict.fromkeys(tuning.MARKS, 16.0)}
+    long = run | {"steps": 50, "test": dict.fromkeys(tuning.MARKS, 99.0)}
+    found = tuning_draw.means("menus BLEU", {"base": {"test": base}, "runs": [run, other, second, long]})
+    assert list(found) == ["LoRA, rank 3", "full"]
+    assert found["full"] == (1.0, 5.0, pytest.approx(2**0.5))
