@@ -34,25 +34,25 @@ class Recipe:
     max_len: int = 160  # ids of a text, bos or eos among them
     dropout: float = 0.1
     # The batches
-    steps: int = 4800
-    tokens_per_batch: int = 600  # of all processes together
+    steps: int = 4400
+    tokens_per_batch: int = 1000  # of all processes together
     accumulate: int = 1  # batches to a step
     bucketed: bool = True  # texts of like length together
     # The optimizer
-    rate: float = 2.5e-3  # at its highest, after warm-up
-    warmup: int = 300
+    rate: float = 2e-3  # at its highest, after warm-up
+    warmup: int = 400
     decay: str = "cosine"  # to 0 at the last step; or "root": 1/√step, as in 2017
     beta2: float = 0.98
     weight_decay: float = 0.0
     smoothing: float = 0.1
     clip: float = 1.0
-    average: int = 150  # steps whose weights are averaged; 0: none
+    average: int = 200  # steps whose weights are averaged; 0: none
     # How it runs
     amp: str = "none"  # or "bf16": matrix products in bfloat16
     compile: bool = False
     fused: bool = True  # all of Adam in one kernel
     seed: int = 0
-    eval_every: int = 600  # steps; 0: BLEU is not measured while training
+    eval_every: int = 550  # steps; 0: BLEU is not measured while training
     eval_pairs: int = 100  # of the validation split
 
     def __post_init__(self) -> None:

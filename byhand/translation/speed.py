@@ -44,7 +44,7 @@ def peak(device: torch.device) -> Peak | None:
         return Peak(PEAKS[found] * 1e12, f"{PEAKS[found]:,} TFLOP/s stated for {found}") if found else None
     if device.type != "cpu":
         return None
-    flops = max(_product(1024) for _ in range(3))
+    flops = max(_product(768) for _ in range(10))
     return Peak(flops, f"{flops / 1e9:,.0f} GFLOP/s measured by one matrix product in float32")
 
 
