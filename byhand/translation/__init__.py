@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from byhand._weights import WeightsError
 from byhand.translation.attended import attended
 from byhand.translation.beam import beam_steps
-from byhand.translation.checkpoint import Checkpoint, base, read, write
+from byhand.translation.checkpoint import Checkpoint, base, figures, read, write
 from byhand.translation.decode import bleu, chrf, exam, greedy, translate
 from byhand.translation.errors import Judged, judged
 from byhand.translation.fit import fit
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BOS", "EOS", "PAD", "RECIPES", "UNKNOWN", "Checkpoint", "Judged", "OutOfMemory", "Recipe", "Run",
     "Vocabulary", "WeightsError", "attended", "base", "beam_steps", "bleu", "chrf", "draw", "exam",
-    "fit", "fused", "greedy", "judged", "ladder", "read", "recipe", "translate", "unfused",
+    "figures", "fit", "fused", "greedy", "judged", "ladder", "read", "recipe", "translate", "unfused",
     "word_counts", "words", "write",
 ]  # fmt: skip
 

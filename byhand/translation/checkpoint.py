@@ -21,6 +21,7 @@ from byhand._weights import WeightsError
 from byhand.translation.vocabulary import Vocabulary
 
 BASE = Path(__file__).with_name("base.safetensors")
+FIGURES = BASE.with_suffix(".json")
 _SIZES = {
     "vocab_size": int, "d_model": int, "n_heads": int, "d_hidden": int, "n_layers": int,
     "max_len": int, "pad_id": int, "dropout": float,
@@ -108,3 +109,9 @@ def _arguments(facts: Mapping[str, str]) -> dict[str, Any]:
 def base() -> Checkpoint:
     """The shipped translator; data/base.md is its card."""
     return read(BASE)
+
+
+def figures() -> dict[str, Any]:
+    """What the reference runs measured: "bar", "exam" (pairs, mean, sd), "runs", "recipe", "data", …"""
+    found: dict[str, Any] = json.loads(FIGURES.read_text(encoding="utf-8"))
+    return found

@@ -179,6 +179,8 @@ class Training:
     def _measure_device(self) -> None:
         found = speed.peak(self.device)
         self.run.peak = found.flops * self.ranks.world if found else 0.0
+        if found and not self.watch.quiet:
+            print(f"MFU is the share of {found.said}.")
         texts = list(zip(self.batches.sources, self.batches.targets, strict=True))
         self.run.flops_per_token = speed.flops_per_token(self.model, texts)
 

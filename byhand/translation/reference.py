@@ -31,17 +31,10 @@ from byhand.translation.recipe import RECIPES, Recipe
 from byhand.translation.vocabulary import Vocabulary
 
 SEEDS = (0, 1, 2)
-FIGURES = Path(__file__).with_name("base.json")
 ROOT = Path(__file__).resolve().parents[2]
 CARD = ROOT / "data" / "base.md"
 FOLDER = ROOT / "artefacts" / "translation"
 SHOWN = 6  # translations on the card
-
-
-def figures() -> dict[str, Any]:
-    """What the reference runs measured: "bar", "exam", "runs", "recipe", "data", …"""
-    found: dict[str, Any] = json.loads(FIGURES.read_text(encoding="utf-8"))
-    return found
 
 
 # One run
@@ -155,11 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def write(found: dict[str, Any], first: Path) -> None:
     shutil.copyfile(first, checkpoint.BASE)
-    FIGURES.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    checkpoint.FIGURES.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     CARD.write_text(card.of(found), encoding="utf-8")
-    print(
-        f"{checkpoint.BASE.name}, {FIGURES.name} and {CARD.name} are written; the bar is {found['bar']} BLEU."
-    )
+    written = ", ".join(path.name for path in (checkpoint.BASE, checkpoint.FIGURES, CARD))
+    print(f"Written: {written}. The bar is {found['bar']} BLEU.")
 
 
 if __name__ == "__main__":
