@@ -46,7 +46,8 @@ def trained(
     except Exception as error:
         problem = error
     written = "raise NotImplementedError" not in check.host.text_of("train_translator")
-    mistaken = any(check.host.passed(part) is False for part in PARTS)
+    # While grading, hidden checks run after all visible ones: a class may still turn out to be mistaken.
+    mistaken = any(check.host.passed(part) is False for part in PARTS) or (check.host.grading and not strict)
     if found < bar and written and mistaken:
         found, problem = by_the_courses_classes(handed_in, greedy, pairs), None
         model = None if found >= bar else model
