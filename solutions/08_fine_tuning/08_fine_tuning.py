@@ -1,0 +1,500 @@
+# %% [markdown]
+# # 08 · Fine-tuning: adapt what you trained
+#
+# **Goal.** Teach lesson 07's translator the words of a new field, JupyterLab's own menus: which numbers to train, how fast, when to stop, and what is forgotten on the way. At the end it translates **the very menu you are looking at**, after a minute of training on two cores.
+#
+# **Why.** Almost nobody trains from nothing. One large model is trained once; thousands are made of it, each with a few texts and a small file.
+#
+# You need the idea of lesson 07, not its weights: the course ships its own. About 120 minutes, training included. The texts are fetched by `byhand data`.
+
+# %%
+import copy
+import math
+from fnmatch import fnmatchcase
+
+import torch
+from torch import nn
+
+from byhand import check, lora
+from byhand.probe_rates import step_once
+from byhand.probe_tuning import make_model
+from byhand.translation import tuning
+
+# %% [markdown]
+# ## The idea: most of it is known already
+# The shipped translator has read 30,616 texts of a smart home, a cloud and a language course. It knows Chinese grammar, what a button says, what *delete* means. Nobody told it about *kernels* and *cells*.
+#
+# **Question:** below are ten menus of JupyterLab, and what it makes of them. Which words does it know, which does it guess?
+
+# %%
+for english, chinese in zip(tuning.MENU, tuning.say(tuning.start()), strict=True):
+    print(f"{english:<32} {chinese}")
+
+# %% [markdown]
+# Training all its numbers on 2,258 menus would mend that, at a price: a whole new file for each field, and what menus do not say is overwritten. Three ways out: **freeze** most of it, learn **slowly** where it knows best, or learn a small **correction** beside it.
+
+# %% [markdown]
+# ### Before you start
+# Checks try your functions on small models, made by `make_model` from a plan: names and layers. Look at one, and at the names of its parameters: those names are what patterns and targets choose from.
+
+# %%
+toy = make_model(
+    {
+        "embedding": ("Embedding", 5, 4),
+        "blocks": ("List", [{"up": ("Linear", 4, 6)}, {"up": ("Linear", 4, 6)}]),
+    }
+)
+for name, parameter in toy.named_parameters():
+    print(f"{name:<20} {tuple(parameter.shape)}")
+
+# %% [markdown]
+# ### Exercise 1 · `freeze` — 2 points, difficulty 2/3, importance 3/3, about 12 minutes
+# What is frozen takes part, but gets no gradient. A **shell pattern** chooses parameters by their names, `encoder.0.norm1.weight`: `*` any text (dots too), `?` one character, `[01]` one of these.
+# 1. Training stops where a pattern matches the **full name** (`fnmatchcase`). All else stays **as it is**: frozen stays frozen.
+# 2. A shared parameter has several names; one match is enough, and it counts once.
+# 3. A pattern that matches nothing is misspelt: a `ValueError` that names it, **before anything changes**.
+# 4. Return how many **numbers** can still be trained.
+#
+# **Predict first:** the translator's input table is also its output layer. Freezing `embedding.*` freezes the head, too: right or wrong?
+# <details><summary>Answer</summary>Right: it is one parameter.</details>
+# <details><summary>Hint 1 · idea</summary>Look for every pattern first; then freeze; then count.</details>
+# <details><summary>Hint 2 · shape of the answer</summary><code>named_parameters(remove_duplicate=False)</code> gives every name of every parameter; <code>model.parameters()</code> gives each once.</details>
+# <details><summary>Hint 3 · nearly there</summary><code>requires_grad_(False)</code> stops one, <code>numel()</code> counts its numbers.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "freeze", "locked": false, "solution": true, "task": false}
+def freeze(model, patterns):
+    """Stop the training of all parameters whose full name matches a shell pattern (fnmatchcase).
+
+    Returns: how many elements can still be trained; a shared parameter counts once.
+    Raises: ValueError that names a pattern without a match; nothing has changed then.
+    """
+    ### BEGIN SOLUTION
+    named = list(model.named_parameters(remove_duplicate=False))
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name, _ in named):
+            raise ValueError(f"no parameter matches {pattern!r}")
+    for name, parameter in named:
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            parameter.requires_grad_(False)
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_freeze", "locked": true, "points": 2, "solution": false, "task": false}
+from byhand import probe_tuning
+
+with check.exercise("freeze"):
+    plan = {"up": ("Linear", 2, 3), "norm": ("LayerNorm", 3), "down": ("Linear", 3, 1)}
+    model = make_model(plan)  # up has 6 + 3 numbers, norm 3 + 3, down 3 + 1
+    call = probe_tuning.told("freeze", plan, ["up.*", "*.bias"])
+    left, want = freeze(model, ["up.*", "*.bias"]), {"norm.weight": True, "down.weight": True}
+    want |= {"up.weight": False, "up.bias": False, "norm.bias": False, "down.bias": False}
+    probe_tuning.flags(call, probe_tuning.training(model), want, ["up.*", "*.bias"], "")
+    wrong = {
+        "these are the frozen numbers; return how many can still be trained.": 13,
+        "this counts tensors, not the numbers in them.": 2,
+        "this counts all numbers, frozen ones too.": 19,
+    }
+    check.values(call, left, 6, known_wrong=wrong)
+    model = make_model(plan)
+    call = probe_tuning.told("freeze", plan, ["up.*", "pu.*"])
+    check.raises(call, lambda: freeze(model, ["up.*", "pu.*"]), mentions=("pu.*",))
+    ### BEGIN HIDDEN TESTS
+    probe_tuning.freezes(freeze, make_model)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 2 · `LoRALinear` — 3 points, difficulty 2/3, importance 3/3, about 20 minutes
+# A layer of `in × out` numbers is frozen. Beside it learns a correction of low **rank** $r$: two thin matrices, $A$ `(r, in)` and $B$ `(out, r)`:
+# $$y = \text{base}(x) + \frac{\alpha}{r}\, x A^\top B^\top$$
+# 1. `base` is **that very layer**, frozen. `lora_a` is random, `lora_b` zero: at the start nothing changes.
+# 2. Both take dtype and device of the layer. `rank` below 1: `ValueError`.
+# 3. `merge()` gives a **new** `nn.Linear` with the same results and no memory in common; the layer stays as it is.
+#
+# **Predict first:** if `lora_a` were zero, too, what would learn?
+# <details><summary>Answer</summary>Nothing, ever: the gradient of each is multiplied by the other.</details>
+# <details><summary>Hint 1 · idea</summary>Never build the <code>(out, in)</code> matrix in <code>forward</code>: first x times Aᵀ, then times Bᵀ.</details>
+# <details><summary>Hint 2 · shape of the answer</summary><code>(…, in) → (…, r) → (…, out)</code>. In <code>merge</code> the weight is <code>W + α/r · B A</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary><code>torch.randn(r, n, dtype=w.dtype, device=w.device)</code>, divided by √in; a layer may have no bias; <code>torch.no_grad()</code> for the copies.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "LoRALinear", "locked": false, "solution": true, "task": false}
+class LoRALinear(nn.Module):
+    """A frozen linear layer plus a correction of low rank. Source: Hu et al. 2021.
+
+    base: the very layer that was given, frozen. lora_a (rank, in) random, lora_b (out, rank) zeros.
+    Raises: ValueError if rank is below 1.
+    """
+
+    def __init__(self, linear, rank, alpha):
+        super().__init__()
+        ### BEGIN SOLUTION
+        if rank < 1:
+            raise ValueError(f"rank must be at least 1, got {rank}")
+        weight = linear.weight
+        options = {"dtype": weight.dtype, "device": weight.device}
+        self.base = linear.requires_grad_(False)
+        self.lora_a = nn.Parameter(torch.randn(rank, weight.shape[1], **options) / math.sqrt(weight.shape[1]))
+        self.lora_b = nn.Parameter(torch.zeros(weight.shape[0], rank, **options))
+        self.scale = alpha / rank
+        ### END SOLUTION
+
+    def forward(self, x):
+        """x (…, in) -> (…, out)"""
+        ### BEGIN SOLUTION
+        return self.base(x) + self.scale * (x @ self.lora_a.T @ self.lora_b.T)
+        ### END SOLUTION
+
+    def merge(self):
+        """A new nn.Linear with the same results; it shares no memory with this layer."""
+        ### BEGIN SOLUTION
+        merged = copy.deepcopy(self.base)
+        with torch.no_grad():
+            merged.weight += self.scale * self.lora_b @ self.lora_a
+        return merged
+        ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_LoRALinear", "locked": true, "points": 3, "solution": false, "task": false}
+from byhand import probe_lora, probe_tuning
+
+with check.exercise("LoRALinear"):
+    check.source(
+        "LoRALinear", forbid=("lora.LoRALinear", "peft.", "manual_seed"), allow_text="nn.Parameter, @."
+    )
+    linear, mine = probe_tuning.pair(make_model, ("Linear", 2, 3))
+    call, x = "LoRALinear(make_model(('Linear', 2, 3)), rank=2, alpha=6.0)", torch.tensor([[1.0, 2.0]])
+    layer = LoRALinear(linear, 2, 6.0)
+    probe_lora.starts(call, layer, mine, 2, x)
+    state = {"base.weight": torch.eye(3, 2), "base.bias": torch.tensor([0.0, 10, 0])}
+    state |= {"lora_a": torch.tensor([[1.0, 1], [0, 1]]), "lora_b": torch.tensor([[1.0, 0], [1, 1], [0, 2]])}
+    layer.load_state_dict(state)
+    wrong = {
+        "the correction is not scaled by alpha / rank.": [[4.0, 17, 4]],
+        "the correction is scaled by alpha; divide by rank, too.": [[19.0, 42, 24]],
+        "the correction is scaled by rank / alpha; it is alpha / rank.": [[2.0, 13.666667, 1.333333]],
+        "the correction was not added.": [[1.0, 12, 0]],
+        "the base layer's own result is missing.": [[9.0, 15, 12]],
+        "lora_a is transposed.": [[4.0, 24, 18]],
+        "the base layer's bias is missing.": [[10.0, 17, 12]],
+    }
+    given = "base eye(3, 2), bias (0, 10, 0), lora_a ((1, 1), (0, 1)), lora_b ((1, 0), (1, 1), (0, 2))"
+    want = torch.tensor([[10.0, 27, 12]])
+    check.values(f"layer(torch.tensor([[1.0, 2.0]])), {given}", layer(x), want, known_wrong=wrong)
+    probe_lora.merges(call, layer, x, state, 3.0)
+    ### BEGIN HIDDEN TESTS
+    probe_lora.corrects(LoRALinear, make_model)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 3 · `inject_lora` — 3 points, difficulty 3/3, importance 3/3, about 18 minutes
+# Put the new layer into a finished model, whatever it is called.
+# 1. A target matches an `nn.Linear` whose full name **equals** it or **ends with** `"." + target`: `q_proj` means every layer's, `encoder.0.attention.q_proj` one.
+# 2. Each match becomes a `LoRALinear(layer, rank, alpha)` under its old name. **Everything else is frozen.**
+# 3. Return the full names in the order of `named_modules()`.
+# 4. A target that matches nothing: `ValueError` that names it, nothing changed.
+#
+# Your `LoRALinear` serves; `lora.LoRALinear` is the course's.
+#
+# **Predict first:** rank 4 on one layer of 128 × 128. How many numbers are trained, of how many?
+# <details><summary>Answer</summary>4 · (128 + 128) = 1,024, of 16,384 and the bias.</details>
+# <details><summary>Hint 1 · idea</summary>First list the names, then replace: a model that changes while you walk through it loses you.</details>
+# <details><summary>Hint 2 · shape of the answer</summary><code>"blocks.0.up"</code>: the parent is <code>"blocks.0"</code>, the attribute <code>"up"</code>.</details>
+# <details><summary>Hint 3 · nearly there</summary><code>name.rpartition(".")</code>, <code>model.get_submodule(parent)</code>, <code>setattr</code>; it works in lists, too. Freeze before you replace.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "inject_lora", "locked": false, "solution": true, "task": false}
+def inject_lora(model, targets, rank, alpha):
+    """Replace each nn.Linear that a target names by a LoRALinear, and freeze all else.
+
+    A target names a layer whose full name equals it or ends with "." + target.
+    Returns: the full names replaced, in named_modules() order.
+    Raises: ValueError that names a target without a layer; nothing has changed then.
+    """
+    ### BEGIN SOLUTION
+    linears = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
+    found = {target: [name for name in linears if f".{name}".endswith(f".{target}")] for target in targets}
+    for target, names in found.items():
+        if not names:
+            raise ValueError(f"no nn.Linear is called {target!r}")
+    chosen = [name for name in linears if any(name in names for names in found.values())]
+    model.requires_grad_(False)
+    for name in chosen:
+        parent, _, last = name.rpartition(".")
+        layer = lora.LoRALinear(model.get_submodule(name), rank, alpha)
+        setattr(model.get_submodule(parent), last, layer)
+    return chosen
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_inject_lora", "locked": true, "points": 3, "solution": false, "task": false}
+from byhand import probe_lora, probe_tuning
+
+with check.exercise("inject_lora", needs=("LoRALinear",)):
+    forbidden = ("lora.inject_lora", "peft.", "manual_seed")
+    check.source("inject_lora", forbid=forbidden, allow_text="named_modules, get_submodule, setattr.")
+    model, mine = probe_tuning.pair(make_model, probe_tuning.STACK)
+    call, want = "inject_lora(make_model(probe_tuning.STACK), ['up'], 2, 6.0)", ["blocks.0.up", "blocks.1.up"]
+    wrong = {
+        "these are all linear layers; a target chooses.": [
+            "blocks.0.up",
+            "blocks.0.down",
+            *want[1:],
+            "blocks.1.down",
+            "head",
+        ],
+        "only the last part of the name came back; give the full name.": ["up", "up"],
+        "only the first match was replaced.": want[:1],
+        "nothing matched: compare the end of the full name, too.": [],
+    }
+    check.values(call, inject_lora(model, ["up"], 2, 6.0), want, known_wrong=wrong)
+    probe_lora.injected(call, model, mine, want, 2, 3.0)
+    model = make_model(probe_tuning.STACK)
+    call = "inject_lora(make_model(probe_tuning.STACK), ['up', 'q_proj'], 2, 6.0)"
+    check.raises(call, lambda: inject_lora(model, ["up", "q_proj"], 2, 6.0), mentions=("q_proj",))
+    ### BEGIN HIDDEN TESTS
+    probe_lora.injects(inject_lora, make_model)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# How many numbers is that, in the translator? **Try** other targets: `["q_proj", "v_proj"]` is what the paper began with.
+
+# %%
+whole = sum(part.numel() for part in tuning.start().parameters())
+for rank in (1, 3, 8):
+    model = tuning.start()
+    lora.inject_lora(model, ["q_proj", "k_proj", "v_proj", "out_proj", "up", "down"], rank, 2.0 * rank)
+    print(f"rank {rank:>2}: {tuning.share_trained(model):6.2%} of {whole:,} numbers")
+
+# %% [markdown]
+# ### Exercise 4 · `layerwise_rates` — 3 points, difficulty 3/3, importance 2/3, about 22 minutes
+# Early layers know what all texts share; late ones know the task. So the last layer learns at `base_rate`, each earlier one × `decay`.
+# 1. Layers are the **direct children**, in order. A `ModuleList` or `Sequential` stands for its elements; children without parameters do not count.
+# 2. The model's own parameters belong to the first layer.
+# 3. Every **trainable** parameter is in one group, a shared one with the first layer that holds it. A wholly frozen layer gives no group, but counts as a step.
+#
+# Groups are dictionaries `{"params": [...], "lr": ...}`, first layer first.
+#
+# **Predict first:** 12 layers, decay 0.8. How fast is the first?
+# <details><summary>Answer</summary>0.8 to the power of 11: 9 % of base_rate.</details>
+# <details><summary>Hint 1 · idea</summary>Two steps: a list of layers, each a list of parameters; then rates, and a set of what is already taken.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>Layer i of n learns at <code>base_rate * decay ** (n - 1 - i)</code>, n counted before frozen ones are left out.</details>
+# <details><summary>Hint 3 · nearly there</summary><code>model.parameters(recurse=False)</code> are its own. Parameters are compared by <code>id</code>, since <code>==</code> compares numbers.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "layerwise_rates", "locked": false, "solution": true, "task": false}
+def layerwise_rates(model, base_rate, decay):
+    """Optimizer groups, first layer first: the last layer at base_rate, each before it × decay.
+
+    Returns: a list of {"params": [...], "lr": ...}. Source: Howard, Ruder 2018, section 3.2.
+    """
+    ### BEGIN SOLUTION
+    layers = []
+    for child in model.children():
+        layers += list(child) if isinstance(child, (nn.ModuleList, nn.Sequential)) else [child]
+    layers = [list(layer.parameters()) for layer in layers]
+    layers = [parameters for parameters in layers if parameters]
+    layers[0] = [*model.parameters(recurse=False), *layers[0]]
+    groups, taken = [], set()
+    for number, parameters in enumerate(layers):
+        new = [part for part in parameters if part.requires_grad and id(part) not in taken]
+        taken |= {id(part) for part in parameters}
+        if new:
+            groups.append({"params": new, "lr": base_rate * decay ** (len(layers) - 1 - number)})
+    return groups
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_layerwise_rates", "locked": true, "points": 3, "solution": false, "task": false}
+from byhand import probe_rates
+
+with check.exercise("layerwise_rates"):
+    plan = {"embedding": ("Embedding", 3, 2), "drop": ("Dropout",)}
+    plan |= {"blocks": ("List", [("Linear", 2, 2), ("Linear", 2, 2)]), "head": ("Linear", 2, 3)}
+    model, names = probe_rates.numbered(make_model, plan, [])
+    call = probe_rates.told("layerwise_rates", plan, 0.8, 0.5)
+    wrong = {
+        "the two blocks are one layer here; a ModuleList stands for its elements.": [0.2, 0.4, 0.8],
+        "dropout has no parameters and does not count as a layer.": [0.05, 0.2, 0.4, 0.8],
+        "the order is turned round: the first layer has the smallest rate, the last base_rate.": [
+            0.8,
+            0.4,
+            0.2,
+            0.1,
+        ],
+        "the last layer learns at base_rate itself.": [0.05, 0.1, 0.2, 0.4],
+        "each layer's rate is the next one's times decay.": [0.8, 0.8, 0.8, 0.8],
+    }
+    parts = [["embedding.weight"], ["blocks.0.bias", "blocks.0.weight"], ["blocks.1.bias", "blocks.1.weight"]]
+    want = list(zip([0.1, 0.2, 0.4, 0.8], [*parts, ["head.bias", "head.weight"]], strict=True))
+    probe_rates.grouped(call, layerwise_rates(model, 0.8, 0.5), want, names, wrong)
+    ### BEGIN HIDDEN TESTS
+    probe_rates.rates(layerwise_rates, make_model, step_once)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 5 · `EarlyStopping` — 2 points, difficulty 1/3, importance 2/3, about 15 minutes
+# A small model on few texts soon learns them by heart: the training loss falls on, the loss on texts it does not train with rises. Stop when that second loss has not improved for `patience` updates.
+# 1. An improvement is `loss < best − min_delta`. **Only** that moves `best`.
+# 2. `update(loss)` returns True when the last `patience` updates brought none, and from then on.
+# 3. A loss of NaN: True at once; `best` stays.
+# 4. Losses are floats or 0-d tensors, the answer is a `bool`. `patience` below 1: `ValueError`.
+#
+# **Predict first:** losses 1.0, 0.95, 0.91, `min_delta` 0.1. What is `best`?
+# <details><summary>Answer</summary>1.0: neither is better by more than 0.1.</details>
+# <details><summary>Hint 1 · idea</summary>Count updates since the last improvement.</details>
+# <details><summary>Hint 2 · shape of the answer</summary>Three numbers to remember: the best loss, the count, and whether it is over.</details>
+# <details><summary>Hint 3 · nearly there</summary><code>float(loss)</code> serves both kinds. Every comparison with NaN is False, so ask <code>math.isnan</code>.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "EarlyStopping", "locked": false, "solution": true, "task": false}
+class EarlyStopping:
+    """Says when a loss has stopped improving. best: the lowest loss that counted as an improvement.
+
+    patience: updates without an improvement, at least 1, else ValueError. min_delta: what an improvement
+    must exceed.
+    """
+
+    def __init__(self, patience, min_delta=0.0):
+        ### BEGIN SOLUTION
+        if patience < 1:
+            raise ValueError(f"patience must be at least 1, got {patience}")
+        self.patience, self.min_delta = patience, min_delta
+        self.best, self.waited, self.over = math.inf, 0, False
+        ### END SOLUTION
+
+    def update(self, loss):
+        """Note a loss, a float or a 0-d tensor. Returns: True to stop."""
+        ### BEGIN SOLUTION
+        loss = float(loss)
+        if loss < self.best - self.min_delta:
+            self.best, self.waited = loss, 0
+        else:
+            self.waited += 1
+        self.over = self.over or math.isnan(loss) or self.waited >= self.patience
+        return self.over
+        ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_EarlyStopping", "locked": true, "points": 2, "solution": false, "task": false}
+from byhand import probe_rates
+
+with check.exercise("EarlyStopping"):
+    stopper, losses = EarlyStopping(2), [3.0, 2.0, 2.5, 1.0, 1.0, 4.0, 0.5]
+    wrong = {
+        "it stops too late: an equal loss is no improvement, and `patience` updates are enough.": [False] * 7,
+        "count anew after an improvement.": [False] * 4 + [True] * 3,
+        "once True, it stays True.": [False] * 5 + [True, False],
+        "it stops too early: a lower loss improves, and `patience` updates without one are needed.": [False]
+        * 2
+        + [True] * 5,
+        "no loss improves on `best` here; it begins at infinity.": [False] + [True] * 6,
+    }
+    call = (
+        "[stopper.update(loss) for loss in [3.0, 2.0, 2.5, 1.0, 1.0, 4.0, 0.5]], stopper = EarlyStopping(2)"
+    )
+    check.values(
+        call, [stopper.update(loss) for loss in losses], [False] * 5 + [True, True], known_wrong=wrong
+    )
+    stopper = EarlyStopping(9, min_delta=0.5)
+    for loss in (3.0, 2.75, 2.25, 2.0):
+        stopper.update(loss)
+    wrong = {
+        "best moved by less than min_delta; only an improvement moves it.": 2.0,
+        "2.25 is lower than 3.0 by more than min_delta; best must move there.": 3.0,
+    }
+    call = "stopper.best, stopper = EarlyStopping(9, min_delta=0.5), after 3.0, 2.75, 2.25, 2.0"
+    check.values(call, stopper.best, 2.25, known_wrong=wrong)
+    ### BEGIN HIDDEN TESTS
+    probe_rates.stops(EarlyStopping)
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 6 · `forgetting` — 1 point, difficulty 1/3, importance 3/3, about 5 minutes
+# What was learned for menus is paid for elsewhere. `before` and `after` hold scores by name, higher is better. **Return** a dictionary: name → before − after, in the order of `before`. What got better stays **negative**: a gain is no forgetting of 0. Different names are a mistake in the measurement: `ValueError` that names them, from either side.
+#
+# **Predict first:** `forgetting({"menus": 10.0}, {"menus": 40.0})`?
+# <details><summary>Answer</summary>{"menus": -30.0}.</details>
+# <details><summary>Hint 1 · idea</summary>Compare the two sets of names first.</details>
+# <details><summary>Hint 2 · shape of the answer</summary><code>before.keys() ^ after.keys()</code> are the names of one side only.</details>
+# <details><summary>Hint 3 · nearly there</summary>One dictionary comprehension over <code>before</code>.</details>
+
+
+# %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "forgetting", "locked": false, "solution": true, "task": false}
+def forgetting(before, after):
+    """How much of each score was lost: name -> before − after, in before's order; gains are negative.
+
+    Raises: ValueError with the names that only one of them has.
+    """
+    ### BEGIN SOLUTION
+    different = before.keys() ^ after.keys()
+    if different:
+        raise ValueError(f"before and after differ in {', '.join(sorted(different))}")
+    return {name: before[name] - after[name] for name in before}
+    ### END SOLUTION
+
+
+# %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_forgetting", "locked": true, "points": 1, "solution": false, "task": false}
+from byhand import probe_rates
+
+with check.exercise("forgetting"):
+    before, after = {"news": 30.0, "menus": 10.0}, {"menus": 40.0, "news": 24.0}
+    call = "forgetting({'news': 30.0, 'menus': 10.0}, {'menus': 40.0, 'news': 24.0})"
+    wrong = {
+        "this is after − before; what was lost is positive.": {"news": -6.0, "menus": 30.0},
+        "a gain stays negative; do not cut it at 0.": {"news": 6.0, "menus": 0.0},
+        "a gain is negative: no absolute value.": {"news": 6.0, "menus": 30.0},
+        "scores were matched by place; match them by name.": {"news": -10.0, "menus": -14.0},
+        "this is a share of before; return the difference.": {"news": 0.2, "menus": -3.0},
+    }
+    got = forgetting(before, after)
+    check.values(call, got, {"news": 6.0, "menus": -30.0}, known_wrong=wrong)
+    check.values(f"list({call})", list(got), ["news", "menus"])
+    call = "forgetting({'news': 30.0}, {'menus': 40.0})"
+    check.raises(call, lambda: forgetting({"news": 30.0}, {"menus": 40.0}), mentions=("news", "menus"))
+    ### BEGIN HIDDEN TESTS
+    probe_rates.forgets(forgetting)
+    ### END HIDDEN TESTS
+# %% [markdown]
+# ## Where this is used
+# - **Assistants**: a general model is tuned on thousands of good answers; most published models are tunings of a few.
+# - **One base, many customers**: corrections of a few megabytes are exchanged while the base stays in memory.
+# - **Fields**: medicine, law, a company's own words; a translator for one product's interface.
+# - **Images**: a painter's style as a LoRA file.
+#
+# One honest limit: 2,258 menus teach words, not knowledge. Where the base never saw a grammar or an alphabet, a correction of low rank is too small, and fine-tuning is the wrong tool.
+#
+# ## Limits
+# - 100 menus are few, and three seeds, too: differences as small as the bars in the figure mean nothing.
+# - Translators of JupyterLab chose one of several right words. A mark rewards the same choice, not a right one.
+# - The general marks are of texts like those the base was trained with. Forgetting elsewhere was not measured.
+# - A menu of the test can have a close relative in training; exact and near copies were removed (`data/README.md`).
+#
+# ## Summary
+# 1. Freeze what is known; what trains is chosen by name, and the names are checked before anything changes.
+# 2. LoRA trains a correction of low rank beside each frozen matrix: a small file, nothing overwritten, nothing slower once merged.
+# 3. Measure both: what was gained in the field, and what was lost elsewhere.
+#
+# ## Questions and answers
+# **Why does LoRA want a larger rate?** Its matrices begin at zero and are small: a step of Adam moves B A by far less than it would move W itself.
+#
+# **What is alpha for?** It fixes the scale of the correction, so that a rate found at one rank serves at another.
+#
+# **Why freeze the table of embeddings?** It is a third of this translator. Words that menus need are made of pieces it knows.
+#
+# **Can two corrections be added?** Yes, they are only sums; whether the result makes sense must be measured.
+#
+# **Is the merged model as good?** It is the same but for rounding: lesson 07's file keeps 8 significant bits of each number.
+#
+# **My marks stay below the bars.** Is the loss falling? Begin anew with `train.forget()`; a rate ten times larger or smaller shows at once.
+#
+# **How do I use my own texts?** `data.from_files(folder)` gives pairs; the rest of the lesson stays as it is.
+#
+# ## Further reading
+# - Hu et al. 2021, *LoRA: Low-rank adaptation of large language models* (arXiv:2106.09685).
+# - Howard, Ruder 2018, *Universal language model fine-tuning* (arXiv:1801.06146): rates by layer, gradual unfreezing.
+# - Houlsby et al. 2019, *Parameter-efficient transfer learning for NLP* (arXiv:1902.00751): adapters.
+# - Aghajanyan et al. 2020, *Intrinsic dimensionality explains the effectiveness of language model fine-tuning* (arXiv:2012.13255).
+# - McCloskey, Cohen 1989, *Catastrophic interference in connectionist networks*; French 1999, *Catastrophic forgetting in connectionist networks*.
+# - Papineni et al. 2002, *BLEU*; Popović 2015, *chrF*; Post 2018, *A call for clarity in reporting BLEU scores* (sacreBLEU).
