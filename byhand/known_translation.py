@@ -120,6 +120,10 @@ BEAM: Mapping[str, list[tuple[list[int], Any]]] = {
     "eos_id counts in the length.": [([4, 4], -0.268236), ([3, 3], -0.597036)],
     "bos_id does not count in the length.": [([4, 4], -0.067059), ([3, 3], -0.149259)],
     "length_penalty is an exponent: length**length_penalty.": [([4, 4], -0.178824), ([3, 3], -0.398024)],
+    "this is another penalty, ((5 + length) / 6)**length_penalty.": [
+        ([4, 4], -0.603532),
+        ([], -1.203973),
+    ],
     "this is greedy decoding; keep `beam` hypotheses.": [([3, 3], -0.208591), ([3, 3], ...)],
     "this is the sum; divide it by length**length_penalty.": [([4, 4], -1.072945), ([], -1.203973)],
     "the answer is the kept one with the highest score, not the highest sum.": [_FIRST, ([], -1.203973)],

@@ -46,13 +46,17 @@ def greedy(translate: Any, toy: Callable[..., Any], make_model: Any, rng: Any) -
         (2, 5, 6, (1, 0, 4), 30),
         (3, 2, 5, (2, 4, 1), 3),
     ]:
-        model = toy(V, pad, seed=int(rng.integers(2**31)), favours={eos: 1.0})
+        model = toy(V, pad, seed=int(rng.integers(2**31)), favours={eos: 1.0, bos: 0.7, pad: 0.7})
         src = _batches(rng, V, pad, B, S)
         call = f"translate_greedy(model, src ({B}, {S}), bos_id={bos}, eos_id={eos}, max_len={most})"
         said = [_likeliest(model, source, bos, eos, most) for source in model.sources(src)]
         note = f"model.pad_id is {pad}."
         check.values(call, translate(model, src, bos, eos, most), [_cut(row, eos) for row in said], note=note)
         asked_well(call, model, src, sum(map(len, said)))
+    model, src = toy(6, 0, scripts={3: [2, 4], 4: [5, 3, 2, 4]}), torch.tensor([[3, 5], [4, 0]])
+    call = "translate_greedy(model, src, 1, 2, 40): rows end after 1 and 3 ids"
+    check.values(call, translate(model, src, 1, 2, 40), [[], [5, 3]])
+    asked_well(call, model, src, 4)
     model = toy(6, 0, seed=int(rng.integers(2**31)))
     src = _batches(rng, 6, 0, 2, 3)
     check.kept("translate_greedy(model, src, 1, 2, 3)", lambda src: translate(model, src, 1, 2, 3), src)
@@ -74,11 +78,17 @@ def _likeliest(model: Toy, source: Ids, bos: int, eos: int, most: int) -> list[i
     return ids[1:]
 
 
-def asked_well(call: str, model: Toy, src: Tensor, most_steps: int) -> None:
-    """One encoding, no graph, this memory and mask, and no decoding after all rows have ended."""
+def asked_well(call: str, model: Toy, src: Tensor, most_steps: int, each_row: bool = False) -> None:
+    """One encoding, no graph, this memory and mask, and no decoding after all rows have ended.
+
+    each_row: every row may also be encoded alone, without its padding.
+    """
     times = len(model.encoded)
-    check.true(call, times == 1, f"model.encode was called {times} times, expected once.")
-    check.values(f"what model.encode received in {call}", model.encoded[0], src)
+    if each_row:
+        check.true(call, 0 < times <= len(src), f"model.encode was called {times} times; once is enough.")
+    else:
+        check.true(call, times == 1, f"model.encode was called {times} times, expected once.")
+        check.values(f"what model.encode received in {call}", model.encoded[0], src)
     times = len(model.asked)
     say = f"model.decode was called {times} times; stop when every row has ended, here {most_steps} at most."
     check.true(call, 0 < times <= most_steps, say)
@@ -140,9 +150,9 @@ def beams(search: Any, toy: Callable[..., Any], make_model: Any, rng: Any) -> No
         want = [(_cut(ids, eos), score) for ids, score, _ in found]
         got = search(model, src, beam, penalty, bos, eos, most)
         note = f"The arguments are beam, length_penalty, bos_id, eos_id, max_len. V is {V}."
-        check.values(call, got, want, note=note, tolerance=1e-6)
+        check.values(call, got, want, note=note, tolerance=1e-4)
         steps = [steps for *_, steps in found]
-        asked_well(call, model, src, beam * sum(steps))
+        asked_well(call, model, src, beam * sum(steps), each_row=True)
     _optimum(search, toy, rng)
     ours, theirs, src = _twins(make_model, rng, "beam")
     call = "beam_search(model, src (3, 5), 1, 1.0, 1, 2, 8), a small Transformer: as greedy"
@@ -162,9 +172,9 @@ def _clear(
     """A model for which no choice is close to a tie, and what is right for each row."""
     V, pad, bos, eos = ids
     while True:
-        model = toy(V, pad, seed=int(rng.integers(2**31)), favours={eos: 0.5})
+        model = toy(V, pad, seed=int(rng.integers(2**31)), favours={eos: 0.5, bos: 0.3, pad: 0.3})
         found = [searched(model, one, beam, penalty, bos, eos, most) for one in model.sources(src)]
-        if min(margin for *_, margin in found) > 1e-4:
+        if min(margin for *_, margin in found) > 1e-3:
             return model, [one[:3] for one in found]
 
 
@@ -203,7 +213,7 @@ def _optimum(search: Any, toy: Any, rng: Any) -> None:
         call = f"beam_search(model, src, {V**most}, {penalty}, {bos}, {eos}, {most}), V = {V}"
         note = "A beam that holds everything finds the best of all texts."
         check.values(
-            call, search(model, src, V**most, penalty, bos, eos, most), want, note=note, tolerance=1e-6
+            call, search(model, src, V**most, penalty, bos, eos, most), want, note=note, tolerance=1e-4
         )
 
 
