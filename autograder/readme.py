@@ -15,12 +15,15 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from autograder import bank, minutes, trial
 from autograder.lesson import ROOT, SOLUTIONS, Lesson, names, read
 
 README = ROOT / "README.md"
-FIGURES = ROOT / "autograder" / "results" / "bench.json"  # what `autograder bench --write` measured last
+RESULTS = ROOT / "autograder" / "results"
+FIGURES = RESULTS / "bench.json"  # what `autograder bench --write` measured last
+TRANSLATION = RESULTS / "translation.json"  # what `python -m autograder.bench_translation --write` did
 
 Key = tuple[str, str, str]  # lesson, exercise, "right" or "wrong"
 
@@ -121,11 +124,59 @@ def bench() -> str:
     )
 
 
+def translation() -> str:
+    """How fast lesson 07 trains and decodes beside other code, from the last measurement."""
+    figures = json.loads(TRANSLATION.read_text(encoding="utf-8"))
+    about = figures["machine"]
+    rows = [
+        f"| {one['what']} | {1000 * one['ours']:.0f} | {1000 * one['theirs']:.0f} | {one['ratio']:.2f} |"
+        for one in (*figures["training"], *figures["decoding"])
+    ]
+    said = (
+        f"Lesson 07 on one of {about['cores']} cores, {about['date']}, load {about['load']}, Python"
+        f" {about['python']}, torch {about['torch']}: processor time, taken in turns. Training stands beside"
+        " the same sizes of `nn.Transformer`, the cache beside decoding without it."
+    )
+    return "\n".join(
+        [
+            said,
+            "",
+            "| | the course's, ms | the other, ms | ratio |",
+            "|---|---:|---:|---:|",
+            *rows,
+            *beside_joey(figures),
+        ]
+    )
+
+
+def beside_joey(figures: dict[str, Any]) -> list[str]:
+    """Its rows, or none if that was not measured."""
+    if "joey" not in figures:
+        return []
+    found = figures["joey"]
+    rows = [
+        f"| {side['name']} | {side['parameters']:,} | {side['steps']:,} | {side['tokens_per_second']:,.0f} |"
+        f" {side['bleu']:.1f} |"
+        for side in found["sides"]
+    ]
+    about = found["machine"]
+    said = (
+        f"Beside Joey NMT, {found['minutes']:g} minutes of processor time each, {about['date']}, load"
+        f" {about['load']}, same texts and pieces:"
+    )
+    head = [
+        "| | parameters | steps | target tokens a second | BLEU, test split |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    return ["", said, "", *head, *rows]
+
+
 TABLES: dict[str, Callable[[Counter[Key]], str]] = {
     "takes": lambda kept: takes(),
     "lessons": lambda kept: lessons(),
     "known answers": known,
     "bench": lambda kept: bench(),
+    "translation": lambda kept: translation(),
 }
 
 

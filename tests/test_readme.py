@@ -1,6 +1,7 @@
 """The README is true: its tables, the commands it names, the files it points to, the message it quotes."""
 
 import importlib.util
+import json
 import re
 import shutil
 from collections import Counter
@@ -168,3 +169,18 @@ def test_estimates_are_written_into_headings_and_first_cell_alone():
     )
     wanted = source.replace("About 9", "About 5").replace("about 7", "about 2")
     assert minutes.written(lesson.Lesson("1", cells), source) == wanted
+
+
+def test_joeys_table_stands_under_the_others_once_it_was_measured():
+    figures = json.loads(readme.TRANSLATION.read_text(encoding="utf-8"))
+    figures["joey"] = {
+        "minutes": 2.0,
+        "machine": figures["machine"],
+        "sides": [
+            {"name": name, "parameters": 1234567, "steps": 100, "tokens_per_second": 2345.6, "bleu": 7.89}
+            for name in ("the course's", "Joey NMT")
+        ],
+    }
+    lines = readme.beside_joey(figures)
+    assert lines[-1] == "| Joey NMT | 1,234,567 | 100 | 2,346 | 7.9 |"
+    assert "Beside Joey NMT, 2 minutes of processor time each" in lines[1]
