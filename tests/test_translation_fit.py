@@ -324,6 +324,26 @@ def test_the_log_has_a_line_for_each_bleu(capsys: pytest.CaptureFixture[str]) ->
         assert part in lines[0]
 
 
+def test_the_bar_counts_the_time_left_from_where_training_went_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = Stepper.step
+
+    def interrupted(self: Stepper, number: int, *rest: Any) -> None:
+        if number == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        step(self, number, *rest)
+
+    monkeypatch.setattr(Stepper, "step", interrupted)
+    with pytest.raises(train.Stopped):
+        fit(recipe())
+    monkeypatch.setattr(Stepper, "step", step)
+    seen: list[int] = []
+    monkeypatch.setattr(FIT.Watch, "tick", lambda self, losses, seconds: seen.append(self.first))
+    fit(recipe())
+    assert set(seen) == {3}
+
+
 def test_event_files_need_tensorboard_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(ImportError, match="TensorBoard is not installed"):

@@ -121,6 +121,7 @@ class Training:
         """From where an earlier sitting stopped to the end, or to an interrupt."""
         self.watch, self.valid = watch, spread(valid, self.recipe.eval_pairs)
         said = self.state.resume(self.ranks.first)
+        watch.first = self.run.done
         if self.ranks.first and said:
             print(said)
         self._measure_device()
