@@ -49,8 +49,9 @@ def trained(
     # While grading, hidden checks run after all visible ones: a class may still turn out to be mistaken.
     mistaken = any(check.host.passed(part) is False for part in PARTS) or (check.host.grading and not strict)
     if found < bar and written and mistaken:
-        found, problem = by_the_courses_classes(handed_in, greedy, pairs), None
-        model = None if found >= bar else model
+        stood_in = by_the_courses_classes(handed_in, greedy, pairs)
+        if stood_in >= bar:
+            return
     if problem is not None and found < bar:
         raise problem
     say = f"BLEU on {split}'s {len(pairs)} sentences is {found:.1f}, at least {bar:.1f} is asked."
