@@ -198,7 +198,11 @@ def test_curves_show_each_run_and_say_where_it_ended() -> None:
 
 
 def test_swapped_attention_gives_the_same_logits_and_gradients() -> None:
-    net, src, tgt = model().eval(), torch.tensor([[4, 5, 6, 2], [7, 2, 0, 0]]), torch.tensor([[1, 5], [1, 6]])
+    net, src, tgt = (
+        model().double().eval(),
+        torch.tensor([[4, 5, 6, 2], [7, 2, 0, 0]]),
+        torch.tensor([[1, 5], [1, 6]]),
+    )
     results = []
     for swap in (fused, unfused):
         net.zero_grad()
@@ -207,7 +211,7 @@ def test_swapped_attention_gives_the_same_logits_and_gradients() -> None:
             logits.square().sum().backward()
         results.append([logits.detach(), *(part.grad for part in net.parameters())])
     for one, other in zip(*results, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-8)
 
 
 def test_afterwards_every_layer_is_as_it_was_even_after_an_error() -> None:
