@@ -56,8 +56,8 @@ def _scores(found: Figures) -> str:
         f"Exam: {exam['pairs']} sentences of the test split, on which weights handed in are graded. Mean "
         f"{exam['mean']:.2f}, standard\ndeviation {exam['sd']:.2f}. The preset's bar is mean − 2 standard "
         f"deviations, rounded down: **{found['bar']}**.\n"
-        "BLEU and chrF are sacreBLEU's, with zh tokenisation; decoding is greedy. Nothing was chosen by\n"
-        "these sentences: BLEU while training is measured on the validation split."
+        "BLEU and chrF are sacreBLEU's, with zh tokenisation; decoding is greedy. While training, BLEU is\n"
+        "measured on the validation split."
     )
 
 
