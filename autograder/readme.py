@@ -14,7 +14,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autograder import bank, minutes, trial
@@ -24,6 +24,7 @@ README = ROOT / "README.md"
 RESULTS = ROOT / "autograder" / "results"
 FIGURES = RESULTS / "bench.json"  # what `autograder bench --write` measured last
 TRANSLATION = RESULTS / "translation.json"  # what `python -m autograder.bench_translation --write` did
+ATTACKS = RESULTS / "attacks.json"  # what `python -m tests.attacks --all-attacks --write` found last
 
 Key = tuple[str, str, str]  # lesson, exercise, "right" or "wrong"
 
@@ -171,12 +172,46 @@ def beside_joey(figures: dict[str, Any]) -> list[str]:
     return ["", said, "", *head, *rows]
 
 
+DID = {
+    "gained": "points it did not earn",
+    "lost": "a right answer lost points",
+    "leaked": "hidden tests or canaries shown",
+    "left": "processes or files left",
+    "harmed": "another submission harmed",
+}
+
+
+def attacks() -> str:
+    """What hostile submissions did to stock nbgrader and to this grader, from the last run of each class."""
+    found = json.loads(ATTACKS.read_text(encoding="utf-8"))
+    runs = ", ".join(sorted({f"{row['date']} (nbgrader {row['nbgrader']})" for row in found.values()}))
+    rows = [
+        f"`python -m tests.attacks --all-attacks`, {runs}. In each column: stock nbgrader / this grader.",
+        "",
+        "| class | submissions | " + " | ".join(DID.values()) + " |",
+        "|---|---:|" + "---:|" * len(DID),
+    ]
+    total = Counter[str]()
+    for name, row in found.items():
+        own = {f"{side} {kind}": row[side][kind] for side in ("stock", "autograder") for kind in DID}
+        own["attacks"] = row["attacks"]
+        total.update(own)
+        rows.append(_attacks_row(name, own))
+    return "\n".join([*rows, _attacks_row("**all of these**", total)])
+
+
+def _attacks_row(name: str, row: Mapping[str, int]) -> str:
+    both = [f"{row[f'stock {kind}']} / {row[f'autograder {kind}']}" for kind in DID]
+    return f"| {name} | {row['attacks']} | " + " | ".join(both) + " |"
+
+
 TABLES: dict[str, Callable[[Counter[Key]], str]] = {
     "takes": lambda kept: takes(),
     "lessons": lambda kept: lessons(),
     "known answers": known,
     "bench": lambda kept: bench(),
     "translation": lambda kept: translation(),
+    "attacks": lambda kept: attacks(),
 }
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
 
 import psutil
 import pytest
 
 from autograder.sandbox import available
 from tests.attacks import Attack, corpus
-from tests.attacks.__main__ import KINDS, Verdict, everything, grouped, sample, table
+from tests.attacks.__main__ import KINDS, Verdict, counts, everything, grouped, keep, main, sample, table
 from tests.attacks.stock import Control
 
 ATTACKS = {attack.name: attack for attack in corpus()}
@@ -60,3 +63,23 @@ def test_the_table_shows_both_graders_side_by_side():
     assert " ".join(line.split()) == "all 2 1 / 0 0 / 0 0 / 0 1 / 0 0 / 0"
     assert "Got through to this grader: none" in said
     assert all(kind in said for kind in KINDS)
+
+
+def test_counts_of_whole_classes_are_kept_beside_those_of_the_others(tmp_path: Path):
+    theirs = [Verdict("a", "fake", ("gained", "left")), Verdict("b", "steal", ())]
+    ours = [Verdict("a", "fake", ()), Verdict("b", "steal", ("leaked",))]
+    file = tmp_path / "attacks.json"
+    keep(counts(ours[1:], theirs[1:]), file)
+    keep(counts(ours[:1], theirs[:1]), file)
+    found = json.loads(file.read_text())
+    assert list(found) == ["steal", "fake"]  # in the corpus' order
+    assert {name: row["attacks"] for name, row in found.items()} == {"steal": 1, "fake": 1}
+    assert found["fake"]["stock"] == {"gained": 1, "lost": 0, "leaked": 0, "left": 1, "harmed": 0}
+    assert found["steal"]["autograder"]["leaked"] == 1
+    assert found["steal"]["nbgrader"] == version("nbgrader")
+
+
+def test_counts_of_a_sample_are_not_kept(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["--write"])
+    assert "give --all-attacks, too" in capsys.readouterr().err

@@ -3,14 +3,18 @@
     python -m tests.attacks                 a sample: one in twelve of each class, evenly spaced in its list
     python -m tests.attacks --all-attacks   all of them; about 8 s each for stock nbgrader on an idle machine
 
+With `--all-attacks --write`, the counts of each class go into autograder/results/attacks.json, from which the
+README's table is made; `--group` then brings one class up to date.
 Exit status: 0 if this grader gave what each attack deserves and leaked, left and harmed nothing, else 1.
-Order: the command, the two ways, the table.
+Order: the command, the two ways, counts and the table.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
+import platform
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +22,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from autograder.dispatch import cores
+from autograder.readme import ATTACKS
 from autograder.sandbox import available
 from tests.attacks import Attack, corpus
 from tests.attacks.field import Field
@@ -55,7 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--jobs", type=int, default=cores(), help="at the same time (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every outcome to this file")
+    parser.add_argument(
+        "--write", action="store_true", help=f"the counts of whole classes into {ATTACKS.name}"
+    )
     options = parser.parse_args(arguments)
+    if options.write and not options.all_attacks:
+        parser.error("--write keeps counts of whole classes: give --all-attacks, too.")
     if problem := available():
         print(f"The attacks need the sandbox, which does not work here. {problem}", file=sys.stderr)
         return 2
@@ -66,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = {"nbgrader": version("nbgrader"), "autograder": list(map(asdict, ours)),
                 "stock": list(map(asdict, theirs))}  # fmt: skip
         options.json.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    if options.write:
+        keep(counts(ours, theirs))
     print(table(ours, theirs, len(everything())))
     return 1 if any(one.did for one in ours) else 0
 
@@ -120,23 +133,43 @@ def by_stock(attacks: Sequence[tuple[str, Attack]], jobs: int) -> Iterator[Verdi
             yield Verdict(attack.name, group, tuple(kind for kind in KINDS if found[kind]))
 
 
+Counts = dict[str, Any]
+
+
+def counts(ours: Sequence[Verdict], theirs: Sequence[Verdict]) -> dict[str, Counts]:
+    """Of each class and of all: how many attacks, and what they did to whom."""
+    rows = {}
+    for group in [*dict.fromkeys(one.group for one in ours), "all"]:
+        did = {
+            name: {
+                kind: sum(kind in one.did for one in side if group in (one.group, "all")) for kind in KINDS
+            }
+            for name, side in (("stock", theirs), ("autograder", ours))
+        }
+        rows[group] = {"attacks": sum(group in (one.group, "all") for one in ours), **did}
+    return rows
+
+
+def keep(rows: Mapping[str, Counts], file: Path = ATTACKS) -> None:
+    """Write these classes' counts beside those of the others, each with its date and versions."""
+    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    about = {"date": datetime.date.today().isoformat(), "python": platform.python_version(),
+             "nbgrader": version("nbgrader")}  # fmt: skip
+    known |= {group: {**about, **row} for group, row in rows.items() if group != "all"}
+    ordered = {group: known[group] for group in grouped() if group in known}
+    file.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+
+
 def table(ours: Sequence[Verdict], theirs: Sequence[Verdict], all_of_them: int) -> str:
     """Counts by class and kind, this grader's beside stock nbgrader's; then what got through, by name."""
-    groups = list(dict.fromkeys(one.group for one in ours))
     lines = [
         f"Attacks: {len(ours)} of {all_of_them}. In each column stock nbgrader {version('nbgrader')} / this grader.",
         "",
         f"{'class':12}{'attacks':>8}" + "".join(f"{kind:>12}" for kind in KINDS),
     ]
-    for group in [*groups, "all"]:
-        counts = []
-        for kind in KINDS:
-            both = (
-                sum(kind in one.did for one in side if group in (one.group, "all")) for side in (theirs, ours)
-            )
-            counts.append(" / ".join(map(str, both)))
-        number = sum(group in (one.group, "all") for one in ours)
-        lines.append(f"{group:12}{number:>8}" + "".join(f"{count:>12}" for count in counts))
+    for group, row in counts(ours, theirs).items():
+        both = [f"{row['stock'][kind]} / {row['autograder'][kind]}" for kind in KINDS]
+        lines.append(f"{group:12}{row['attacks']:>8}" + "".join(f"{count:>12}" for count in both))
     lines += ["", *(f"{kind:8} {meaning}" for kind, meaning in MEANING.items())]
     for label, side in (("stock nbgrader", theirs), ("this grader", ours)):
         hit = [f"  {one.attack}: {', '.join(one.did)}" for one in side if one.did]
