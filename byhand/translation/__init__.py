@@ -24,7 +24,7 @@ from byhand._weights import WeightsError
 from byhand.translation.attended import attended
 from byhand.translation.beam import beam_steps
 from byhand.translation.checkpoint import Checkpoint, base, figures, read, write
-from byhand.translation.decode import bleu, chrf, exam, greedy, translate
+from byhand.translation.decode import bleu, chrf, exam, greedy, padded, translate
 from byhand.translation.errors import Judged, judged
 from byhand.translation.fit import fit
 from byhand.translation.fused import fused, unfused
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BOS", "EOS", "PAD", "RECIPES", "UNKNOWN", "Checkpoint", "Judged", "OutOfMemory", "Recipe", "Run",
     "Vocabulary", "WeightsError", "attended", "base", "beam_steps", "bleu", "chrf", "draw", "exam",
-    "figures", "fit", "fused", "greedy", "judged", "ladder", "read", "recipe", "translate", "unfused",
-    "word_counts", "words", "write",
+    "figures", "fit", "fused", "greedy", "judged", "ladder", "padded", "read", "recipe", "translate",
+    "unfused", "word_counts", "words", "write",
 ]  # fmt: skip
 
 
