@@ -462,7 +462,7 @@ def scaled_dot_product_attention(q, k, v, mask=None):
     return weights @ v, weights
 
 # %% wrong scaled_dot_product_attention: -1e9 and zeros after: half overflows
-# reads: Half
+# reads: RuntimeError
 def scaled_dot_product_attention(q, k, v, mask=None):
     shape = (*q.shape[:-1], k.shape[-2])
     if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2] or q.shape[-1] != k.shape[-1]:
@@ -808,7 +808,7 @@ def scaled_dot_product_attention(q, k, v, mask=None):
     return weights @ v, weights
 
 # %% wrong scaled_dot_product_attention: only masks of full size
-# reads: ValueError: mask
+# reads: ValueError
 def scaled_dot_product_attention(q, k, v, mask=None):
     shape = (*q.shape[:-1], k.shape[-2])
     if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2] or q.shape[-1] != k.shape[-1]:

@@ -563,7 +563,7 @@ class LearnedPositions(nn.Module):
         return x + self.weight[start : start + x.shape[1]]
 
 # %% wrong LearnedPositions: one feature is stretched
-# reads: Exception, but it returned
+# reads: error, but it returned
 class LearnedPositions(nn.Module):
     def __init__(self, max_positions, d_model):
         super().__init__()
@@ -791,7 +791,7 @@ def combine_positions(x, positions, mode):
     return torch.cat([x, positions.to(x.dtype).expand_as(x)], dim=-1)
 
 # %% wrong combine_positions: features may differ
-# reads: Exception, but it returned
+# reads: error, but it returned
 def combine_positions(x, positions, mode):
     if len(positions) != x.shape[1]:
         raise ValueError(f"x {x.shape}, positions {positions.shape}")
@@ -944,7 +944,7 @@ class ConcatProjection(nn.Module):
         return torch.tanh(self.proj(torch.cat([attended, positions.expand_as(attended)], dim=-1)))
 
 # %% wrong ConcatProjection: one position is stretched
-# reads: Exception, but it returned
+# reads: error, but it returned
 class ConcatProjection(nn.Module):
     def __init__(self, d_model):
         super().__init__()
@@ -954,7 +954,7 @@ class ConcatProjection(nn.Module):
         return self.proj(torch.cat([attended, positions.expand_as(attended)], dim=-1))
 
 # %% wrong ConcatProjection: positions cut to the length
-# reads: Exception, but it returned
+# reads: error, but it returned
 class ConcatProjection(nn.Module):
     def __init__(self, d_model):
         super().__init__()
@@ -967,7 +967,7 @@ class ConcatProjection(nn.Module):
         return self.proj(torch.cat([attended, positions.expand_as(attended)], dim=-1))
 
 # %% wrong ConcatProjection: any features that add up
-# reads: Exception, but it returned
+# reads: error, but it returned
 class ConcatProjection(nn.Module):
     def __init__(self, d_model):
         super().__init__()
@@ -1151,7 +1151,7 @@ def apply_rope(x, positions, base=10000.0):
     return torch.stack([x0 * c - x1 * s, x0 * s + x1 * c], dim=-1).flatten(-2).to(x.dtype)
 
 # %% wrong apply_rope: one position is stretched
-# reads: Exception, but it returned
+# reads: error, but it returned
 def apply_rope(x, positions, base=10000.0):
     if x.shape[-1] % 2:
         raise ValueError(f"x has {x.shape[-1]} features")

@@ -641,7 +641,7 @@ def local_attention(q, k, v, window, causal=False):
     return torch.cat(parts, -2).detach()
 
 # %% wrong local_attention: leading axes folded with view
-# reads: view size is not compatible
+# reads: RuntimeError
 def local_attention(q, k, v, window, causal=False):
     attends.check_sizes(q, k, v, aligned=True)
     T = q.shape[-2]
@@ -1986,7 +1986,7 @@ def linear_attention(q, k, v, causal=False):
     return torch.where(lower == 0, 0.0, upper / torch.where(lower == 0, 1.0, lower))
 
 # %% wrong linear_attention: fewer keys than queries never pass
-# reads: fewer keys than queries
+# reads: ValueError
 def linear_attention(q, k, v, causal=False):
     attends.check_sizes(q, k, v, aligned=True)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
