@@ -799,7 +799,7 @@ with check.exercise("train_translator", needs=("Transformer", "label_smoothed_lo
 # **Try** sentences of your own: a smart home, a cloud, everyday words. **Question:** what does it do with a word it never met?
 
 # %%
-asked = ["Turn on the light in the kitchen", "The device is not available", "I like tea", "My name is Grace"]
+asked = ["Turn off the lights", "Failed to connect to the device", "She is a teacher", "My name is Grace"]
 for text, said in zip(asked, translation.translate(translator, vocabulary, asked), strict=True):
     print(f"{text:<36} {said}")
 
@@ -810,7 +810,7 @@ for text, said in zip(asked, translation.translate(translator, vocabulary, asked
 # **Question:** which head follows the words, although the order changes? What does a head do that has nothing to look for?
 
 # %%
-maps = translation.attended(translator, vocabulary, "Turn off the light in the bedroom")
+maps = translation.attended(translator, vocabulary, "Failed to connect to the device")
 caption = "What to see: bright cells are pieces read while one piece was written; each row sums to 1."
 figure = translation.draw.heads(maps, caption=caption)
 
