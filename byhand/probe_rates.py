@@ -97,7 +97,7 @@ def grouped(
 ) -> None:
     """The groups hold these parameters at these rates, in this order."""
     kind = check.host.type_name(groups)
-    check.true(call, isinstance(groups, list), f"it returned a {kind}; optimizer groups come as a list.")
+    check.true(call, isinstance(groups, list | tuple), f"it returned a {kind}; groups come as a list.")
     for number, group in enumerate(groups):
         keys = isinstance(group, dict) and {"params", "lr"} <= set(group)
         check.true(call, keys, f"group {number} must be a dictionary with 'params' and 'lr'.")

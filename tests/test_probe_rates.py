@@ -89,7 +89,7 @@ def test_right_answers_pass():
         (lambda *given: by_layer(*given, turned=True), "the rates of"),
         (lambda *given: by_layer(*given, every=True), "frozen"),
         (lambda *given: by_layer(*given)[:-1], "the rates of"),
-        (lambda *given: tuple(by_layer(*given)), "optimizer groups come as a list"),
+        (lambda *given: dict(enumerate(by_layer(*given))), "groups come as a list"),
         (lambda *given: [group | {"params": [torch.ones(1)]} for group in by_layer(*given)], "no parameter"),
     ],
 )
