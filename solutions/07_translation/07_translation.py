@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 07 · English → Chinese, from nothing: a full Transformer, trained by you
 #
-# **Goal.** From pairs of sentences and an empty file to a translator of your own: pieces, encoder and decoder, loss, search, score; trained on a GPU, or on two CPU cores in ten minutes.
+# **Goal.** Build a translator from an empty file: pieces of words, encoder and decoder, loss, search, score. Train it on pairs of sentences: on two CPU cores in ten minutes, or on a GPU.
 #
 # **Why.** The Transformer of 2017 was a translator; the language models of today are its right half, grown.
 #
