@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from byhand import blocks, translation
 from tests.translator import VOCABULARY, model, recipe
@@ -96,3 +97,31 @@ def test_a_missing_file_and_weights_of_nan_are_named(tmp_path: Path) -> None:
     translation.write(file, state, SIZES, VOCABULARY)
     with pytest.raises(translation.WeightsError, match=r"encoder_norm.bias holds numbers that are nan"):
         translation.read(file)
+
+
+class Tied(nn.Module):
+    """One parameter under two names, and a buffer of its own that is stored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.out = nn.Embedding(3, 2), nn.Linear(2, 3, bias=False)
+        self.out.weight = self.embedding.weight
+        self.register_buffer("positions", torch.arange(4.0))
+
+
+def test_buffers_and_second_names_are_free_when_weights_are_loaded() -> None:
+    model, weight = Tied(), torch.ones(3, 2)
+    for state in (
+        {"embedding.weight": weight},
+        {"embedding.weight": weight, "out.weight": weight, "positions": torch.zeros(9)},
+    ):
+        nn.init.zeros_(model.embedding.weight)
+        translation.Checkpoint({}, VOCABULARY, state).into(model)
+        assert torch.equal(model.out.weight, weight)
+        assert torch.equal(model.get_buffer("positions"), torch.arange(4.0))
+
+
+def test_a_name_that_the_model_lacks_is_said() -> None:
+    state = {"embedding.weight": torch.ones(3, 2), "head.weight": torch.ones(1)}
+    with pytest.raises(translation.WeightsError, match=r"the model has no head\.weight"):
+        translation.Checkpoint({}, VOCABULARY, state).into(Tied())

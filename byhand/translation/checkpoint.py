@@ -43,13 +43,26 @@ class Checkpoint:
         Raises: WeightsError with the name and both shapes where they do not fit.
         """
         model = (make or blocks.Transformer)(**self.arguments)
-        different = _weights.misfit(model.state_dict(), self.state)
+        self.into(model)
+        return model.eval()
+
+    def into(self, model: nn.Module) -> None:
+        """Copy the weights into a model; buffers, which a class may have or not, are left alone.
+
+        Raises: WeightsError with the name and both shapes where they do not fit.
+        """
+        names = dict(model.named_parameters(remove_duplicate=False))
+        buffers = {name for name, _ in model.named_buffers()}
+        given = {name: part for name, part in self.state.items() if name not in buffers}
+        once = {name for name, _ in model.named_parameters()}  # a shared one needs to be there under one name
+        different = _weights.misfit({n: part for n, part in names.items() if n in once or n in given}, given)
         if different:
             raise WeightsError(
                 f"the weights do not fit the model: {different}. Were its sizes or names changed since?"
             )
-        _weights.copy_into(model, self.state)
-        return model.eval()
+        with torch.no_grad():
+            for name, part in given.items():
+                names[name].copy_(part)
 
 
 def write(

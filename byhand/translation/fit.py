@@ -71,13 +71,10 @@ def fit(
 def load(model: nn.Module, file: str | Path) -> None:
     """Put the weights of a translator's file into the model, which is in eval mode afterwards."""
     found = checkpoint.read(file)
-    different = _weights.misfit(model.state_dict(), found.state)
-    if different:
-        raise _weights.WeightsError(
-            f"{file} does not fit the model that this notebook builds: {different}. "
-            "Was the model changed after training? Then train again."
-        )
-    _weights.copy_into(model, found.state)
+    try:
+        found.into(model)
+    except _weights.WeightsError as problem:
+        raise _weights.WeightsError(f"{file}: {problem}") from None
     model.eval()
 
 

@@ -92,7 +92,9 @@ class State:
         facts = {name: f"{getattr(run, name):.1f}" for name in _NUMBERS}
         facts |= {"steps": str(run.done), "recipe": json.dumps(self.recipe.texts())}
         sizes = self.recipe.sizes(len(self.vocabulary))
-        checkpoint.write(self.path, self.model.state_dict(), sizes, self.vocabulary, facts)
+        # Under every name, and without buffers: so they load into any class with the course's names.
+        weights = dict(self.model.named_parameters(remove_duplicate=False))
+        checkpoint.write(self.path, weights, sizes, self.vocabulary, facts)
 
     def resume(self, first: bool = True) -> str:
         """Take up the state of an earlier sitting, if there is one of this model and recipe; what to say.

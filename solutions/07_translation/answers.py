@@ -6297,7 +6297,7 @@ def train_translator():
     return model
 
 # %% wrong train_translator: the model was made larger after training
-# reads: does not fit
+# reads: do not fit the model
 def train_translator():
     with train.seeded(recipe.seed):
         model = Transformer(**{**recipe.sizes(len(vocabulary)), "d_hidden": 2 * recipe.d_hidden})

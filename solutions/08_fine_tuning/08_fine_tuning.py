@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 08 · Fine-tuning: adapt what you trained
 #
-# **Goal.** Teach lesson 07's translator the words of a new field, JupyterLab's own menus: which numbers to train, how fast, when to stop, and what is forgotten on the way. At the end it translates **the very menu you are looking at**, after a minute of training on two cores.
+# **Goal.** Teach lesson 07's translator the words of a new field, JupyterLab's own menus. You write frozen layers, LoRA, rates by layer, early stopping, and a measure of what is forgotten. At the end it translates **the very menu you are looking at**, after a minute of training on two cores.
 #
 # **Why.** Almost nobody trains from nothing. One large model is trained once; thousands are made of it, each with a few texts and a small file.
 #
