@@ -175,7 +175,7 @@ with check.exercise("local_attention", needs=("window_mask",)):
     want = torch.tensor([[(max(p - 3, 0) + min(p + 3, 998)) / 2] for p in range(999)])
     got, call = local_attention(zeros, zeros, places, 3), "local_attention(zeros, zeros, places, 3)"
     check.values(call, got, want, axes=axes, note="Do windows cross the edges of your blocks, to both sides?")
-    check.values("local_attention(q, k, v, 0), each query at itself", local_attention(q, k, v, 0), v, axes=axes)
+    check.values("local_attention(q, k, v, 0), itself alone", local_attention(q, k, v, 0), v, axes=axes)
     attends.in_one_gib("local_attention", local_attention, 128)
     ### BEGIN HIDDEN TESTS
     call, q, k, v, output = attends.in_one_gib("local_attention", local_attention, 128, True)
