@@ -48,7 +48,7 @@ def test_a_card_without_a_place_for_a_table_is_refused() -> None:
 
 def test_no_text_of_others_is_kept_in_the_repository() -> None:
     kept = sorted(path.name for path in card.CARD.parent.iterdir())
-    assert kept == ["README.md", "lengths.png", "nearest.png", "sources.toml"]
+    assert kept == ["README.md", "base.md", "lengths.png", "nearest.png", "sources.toml"]
 
 
 def test_lengths_are_median_95th_percentile_and_longest() -> None:
