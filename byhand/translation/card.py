@@ -30,8 +30,8 @@ def of(found: Figures) -> str:
         "How it was made": _made(found),
         "The texts": _texts(found["data"]),
         "Licence": _licence(),
-        "What it says": "Sentences evenly spread over the test split, not chosen:\n\n"
-        + _table(["English", "translation", "reference"], found["samples"]),
+        "What it says": "Sentences of our own, some like its texts, some not:\n\n"
+        + _table(["English, ours", "translation"], found["samples"]),
         "Limits": "It has read short interface texts and simple sentences, nothing else. Names, numbers and\n"
         "rare words it often gets wrong. It is there to learn from, not to rely on.",
     }
