@@ -100,16 +100,17 @@ def test_a_missing_file_and_weights_of_nan_are_named(tmp_path: Path) -> None:
 
 
 class Tied(nn.Module):
-    """One parameter under two names, and a buffer of its own that is stored."""
+    """One parameter under two names, a buffer of its own that is stored, a number that is not trained."""
 
     def __init__(self) -> None:
         super().__init__()
         self.embedding, self.out = nn.Embedding(3, 2), nn.Linear(2, 3, bias=False)
         self.out.weight = self.embedding.weight
         self.register_buffer("positions", torch.arange(4.0))
+        self.fixed = nn.Parameter(torch.ones(1), requires_grad=False)
 
 
-def test_buffers_and_second_names_are_free_when_weights_are_loaded() -> None:
+def test_buffers_frozen_numbers_and_second_names_are_free_when_weights_are_loaded() -> None:
     model, weight = Tied(), torch.ones(3, 2)
     for state in (
         {"embedding.weight": weight},

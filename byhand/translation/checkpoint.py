@@ -47,15 +47,16 @@ class Checkpoint:
         return model.eval()
 
     def into(self, model: nn.Module) -> None:
-        """Copy the weights into a model; buffers, which a class may have or not, are left alone.
+        """Copy the weights into a model; buffers and frozen numbers, which a class may add, are left alone.
 
         Raises: WeightsError with the name and both shapes where they do not fit.
         """
         names = dict(model.named_parameters(remove_duplicate=False))
         buffers = {name for name, _ in model.named_buffers()}
         given = {name: part for name, part in self.state.items() if name not in buffers}
-        once = {name for name, _ in model.named_parameters()}  # a shared one needs to be there under one name
-        different = _weights.misfit({n: part for n, part in names.items() if n in once or n in given}, given)
+        # What is trained must be there, a shared parameter under one of its names.
+        trained = {name for name, part in model.named_parameters() if part.requires_grad}
+        different = _weights.misfit({n: p for n, p in names.items() if n in trained or n in given}, given)
         if different:
             raise WeightsError(
                 f"the weights do not fit the model: {different}. Were its sizes or names changed since?"
