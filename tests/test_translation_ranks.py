@@ -70,7 +70,10 @@ def _few_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_few_texts")
-def test_the_command_trains_writes_and_shows_translations(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_trains_writes_and_shows_translations(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("byhand.translation.watch.notebook_shell", lambda: None)  # earlier tests may leave one
     assert (
         main(
             ["--recipe", "smoke", "--seed", "1", "--file", "a.safetensors", "--set", "steps=4", "d_model=16"]
