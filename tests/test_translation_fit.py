@@ -317,7 +317,8 @@ def test_speed_and_the_share_of_the_peak_are_measured() -> None:
 def test_the_log_has_a_line_for_each_bleu(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("byhand.translation.watch.notebook_shell", lambda: None)  # earlier tests may leave one
+    for module in ("_live", "translation.watch"):
+        monkeypatch.setattr(f"byhand.{module}.notebook_shell", lambda: None)
     run, _ = fit(recipe(eval_every=4), quiet=False, valid=PAIRS[:4])
     lines = [line for line in capsys.readouterr().out.splitlines() if "BLEU" in line]
     assert [step for step, _ in run.bleus] == [4, 8]

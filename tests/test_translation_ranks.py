@@ -73,7 +73,8 @@ def _few_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_trains_writes_and_shows_translations(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("byhand.translation.watch.notebook_shell", lambda: None)  # earlier tests may leave one
+    for module in ("_live", "translation.watch"):
+        monkeypatch.setattr(f"byhand.{module}.notebook_shell", lambda: None)
     assert (
         main(
             ["--recipe", "smoke", "--seed", "1", "--file", "a.safetensors", "--set", "steps=4", "d_model=16"]
