@@ -106,12 +106,16 @@ class MultiHeadAttention(nn.Module):
         key: Tensor | None = None,
         value: Tensor | None = None,
         mask: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None]:
         if mask is not None and mask.ndim == 3:
             raise ValueError(f"mask {tuple(mask.shape)} has 3 axes: heads or batch? Use mask[:, None]")
         key = query if key is None else key
         value = key if value is None else value
         q, k, v = self.q_proj(query), self.k_proj(key), self.v_proj(value)
         q, k, v = (split_heads(part, self.n_heads) for part in (q, k, v))  # (B, H, T or S, D)
-        attended, weights = attention(q, k, v, mask)
+        attended, weights = self.attend(q, k, v, mask)
         return self.out_proj(merge_heads(attended)), weights
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """What the heads read, (B, H, T, D), and their weights."""
+        return attention(q, k, v, mask)

@@ -16,7 +16,7 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional
 
-from byhand._attention import MultiHeadAttention, causal_mask, merge_heads, split_heads
+from byhand._attention import MultiHeadAttention, causal_mask
 from byhand._encoder import EncoderBlock, FeedForward
 from byhand._positions import sinusoidal_encoding
 
@@ -28,21 +28,8 @@ _EMBEDDED = 2.2  # times E^-1/4: size of an embedded feature at the start, after
 class FusedAttention(MultiHeadAttention):
     """MultiHeadAttention with the same parameters, without its weights: forward(...) -> (output, None)."""
 
-    def forward(  # type: ignore[override]
-        self,
-        query: Tensor,
-        key: Tensor | None = None,
-        value: Tensor | None = None,
-        mask: Tensor | None = None,
-    ) -> tuple[Tensor, None]:
-        if mask is not None and mask.ndim == 3:
-            raise ValueError(f"mask {tuple(mask.shape)} has 3 axes: heads or batch? Use mask[:, None]")
-        key = query if key is None else key
-        value = key if value is None else value
-        q, k, v = self.q_proj(query), self.k_proj(key), self.v_proj(value)
-        q, k, v = (split_heads(part, self.n_heads) for part in (q, k, v))  # (B, H, T or S, D)
-        attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.out_proj(merge_heads(attended)), None
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, None]:
+        return functional.scaled_dot_product_attention(q, k, v, attn_mask=mask), None
 
 
 class FusedEncoderBlock(EncoderBlock):
