@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from byhand import blocks
+from byhand._threads import one_thread
 
 SIZES = ((64, 24, 32, 64, 2), (32, 64, 128, 512, 4))  # texts, tokens, d_model, d_hidden, layers
 N_HEADS, VOCABULARY, ROUNDS = 4, 8000, 15
@@ -74,13 +75,9 @@ class Compared:
 
 def compare(rounds: int = ROUNDS) -> Iterator[Compared]:
     """Both encoders at each of SIZES."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         for size in SIZES:
             yield _compared(size, rounds)
-    finally:
-        torch.set_num_threads(before)
 
 
 def _compared(size: tuple[int, int, int, int, int], rounds: int) -> Compared:

@@ -24,7 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -34,7 +34,7 @@ from typing import Any
 import torch
 
 from byhand import blocks, data, meter, train, translation
-from byhand.translation import RECIPES, Recipe, Vocabulary, ladder, ranks, speed
+from byhand.translation import RECIPES, Recipe, Vocabulary, decode, ladder, ranks, speed
 from byhand.translation.batches import Batches, ahead
 from byhand.translation.step import Stepper
 
@@ -59,7 +59,7 @@ def train_stage(tiny: bool, minutes: float, place: Path) -> Found:
     with train.seeded(recipe.seed):
         model = blocks.Transformer(**recipe.sizes(len(vocabulary)))
     run = None
-    with in_folder(place), alarm(minutes):
+    with chdir(place), alarm(minutes):  # training keeps its state beside its file
         try:
             run = translation.fit(
                 model, vocabulary, recipe, pairs, "gpu.safetensors", device, quiet=tiny, valid=valid
@@ -83,8 +83,7 @@ def train_stage(tiny: bool, minutes: float, place: Path) -> Found:
 
 def bleu(trained: translation.Checkpoint, pairs: Sequence[data.Pair], device: torch.device) -> float:
     model = trained.model().to(device)
-    texts = translation.translate(model, trained.vocabulary, [pair.english for pair in pairs])
-    return round(translation.bleu(texts, [pair.chinese for pair in pairs]), 2)
+    return round(decode.bleu_of(model, trained.vocabulary, pairs), 2)
 
 
 def ladder_stage(tiny: bool, minutes: float, place: Path) -> Found:
@@ -162,17 +161,6 @@ def now(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
-
-
-@contextmanager
-def in_folder(place: Path) -> Iterator[None]:
-    """Training keeps its state beside its file."""
-    before = Path.cwd()
-    os.chdir(place)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 @contextmanager

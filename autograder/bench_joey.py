@@ -30,7 +30,7 @@ import psutil
 
 from autograder.lesson import ROOT
 from byhand import blocks, data, train, translation
-from byhand.translation import RECIPES, Recipe, Vocabulary
+from byhand.translation import RECIPES, Recipe, Vocabulary, decode
 from byhand.translation.batches import Batches
 from byhand.translation.vocabulary import SPECIAL
 
@@ -199,10 +199,8 @@ def ours(place: Path, vocabulary: Vocabulary, seconds: float) -> Side:
     model, steps = found.model(), int(found.facts["steps"])
     batches = Batches(data.pairs("general"), vocabulary, recipe())
     tokens = sum(batches.of(step).predicted for step in range(1, steps + 1))
-    pairs = data.pairs("general", "test")
-    texts = translation.translate(model, vocabulary, [pair.english for pair in pairs])
     parameters = sum(part.numel() for part in model.parameters())
-    bleu = translation.bleu(texts, [pair.chinese for pair in pairs])
+    bleu = decode.bleu_of(model, vocabulary, data.pairs("general", "test"))
     return Side("the course's", parameters, steps, tokens / used, bleu)
 
 

@@ -20,7 +20,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +32,7 @@ from autograder import bench_joey
 from autograder.bench_attention import reference
 from autograder.lesson import ROOT
 from byhand import blocks
+from byhand._threads import one_thread
 from byhand.blocks import sinusoidal_encoding
 from byhand.translation import RECIPES, Recipe
 from byhand.translation.batches import Batch, Share
@@ -102,16 +102,6 @@ class Compared:
             f"{self.what}: {1000 * self.ours:.1f} ms, the other {1000 * self.theirs:.1f} ms, "
             f"ratio {self.ratio:.2f}"
         )
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def taken(function: Callable[[], Any]) -> float:

@@ -49,6 +49,24 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
         raise WeightsError(f"{path} is not a whole safetensors file ({why}). Train again.") from None
 
 
+def read_own(file: str | Path) -> tuple[Tensors, dict[str, str]]:
+    """The same of the file that a training cell writes; WeightsError if there is none, too."""
+    try:
+        return read(Path(file))
+    except FileNotFoundError:
+        raise WeightsError(
+            f"there are no weights: {file} is not beside the notebook. "
+            "Run the training cell to its end; it writes that file. Hand it in with the notebook."
+        ) from None
+
+
+def broken(tensors: Mapping[str, Tensor]) -> str:
+    """'' or the name of the first tensor that holds nan or infinite numbers, in a sentence."""
+    names = (name for name, part in tensors.items() if not bool(part.isfinite().all()))
+    name = next(names, "")
+    return f"{name} holds numbers that are nan or infinite." if name else ""
+
+
 def misfit(want: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:
     """'' or the first difference in names and shapes between a model and a file."""
     missing = [name for name in want if name not in got]

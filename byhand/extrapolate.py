@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from byhand import blocks, check, train
+from byhand._threads import one_thread
 
 LETTERS, HEADS = 8, 4  # tokens 0 to 7 are letters; token 8 is a gap
 Texts = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor, Tensor]]
@@ -103,16 +104,12 @@ def train_all(
 
     So after an interrupt the next call goes on with the next way. Nothing is trained while grading.
     """
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # for tensors this small, one is fastest
-    try:
+    with one_thread():  # for tensors this small, one is fastest
         for name, parts in ways.items():
             if name not in readers and not check.host.grading:
                 with train.seeded(0):
                     reader = Reader(**parts)
                 readers[name] = trained(reader, name, steps, texts)
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 def accuracy(readers: Mapping[str, Reader], texts: Texts = last_letter, length: int = 128) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from byhand._threads import one_thread
+
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 FLEX = "FlexAttention"
 fused = torch.nn.functional.scaled_dot_product_attention
@@ -86,9 +88,7 @@ def curves(
     short: methods to be measured only up to `longest` tokens; nan beyond.
     """
     times, sizes = {}, {}
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # one core, so that machines can be compared
-    try:
+    with one_thread():  # so that machines can be compared
         for name, function in methods.items():
             reach = [n for n in lengths if n <= longest or name not in short]
             found = np.full((len(lengths), 2), np.nan)
@@ -97,8 +97,6 @@ def curves(
             slope = [np.polyfit(np.log(reach[-3:]), end[:, column], 1)[0] for column in (0, 1)]
             print(f"{name:<18} slope in time {slope[0]:4.1f}, in memory {slope[1]:4.1f}")
             times[name], sizes[name] = found.T
-    finally:
-        torch.set_num_threads(n_threads)
     return times, sizes
 
 
@@ -133,15 +131,14 @@ def beside_torch(
 
     On a CPU all run on one core, in processor time, so that other programs do not count.
     """
-    device, ratios, n_threads = "cuda" if torch.cuda.is_available() else "cpu", {}, torch.get_num_threads()
+    device, ratios = "cuda" if torch.cuda.is_available() else "cpu", {}
     rivals: dict[str, Attention] = {
         "full, torch's fused": fused,
         "local": lambda q, k, v: local(q, k, v, window),
         FLEX: lambda q, k, v: flex(window, n_tokens, device)(q, k, v),
     }
     print(f"{n_tokens:,} tokens, window {window}, on {device}{', one core' if device == 'cpu' else ''}")
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         for D in sizes:
             generator = torch.Generator(device).manual_seed(1)
             q, k, v = torch.randn(3, 1, 1, n_tokens, D, device=device, generator=generator)
@@ -152,8 +149,6 @@ def beside_torch(
                 whole = whole or taken
                 if taken and function is not fused:
                     ratios[f"{name} D={D}"] = whole / taken
-    finally:
-        torch.set_num_threads(n_threads)
     return ratios
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from byhand import check
 from byhand._weights import WeightsError
-from byhand.translation import tuning
+from byhand.translation import decode, tuning
 
 FILE = "weights.safetensors"
 PARTS = ("LoRALinear", "inject_lora")
@@ -34,24 +34,20 @@ def graded(tune: Callable[[], Any], greedy: Callable[..., Any], read: Callable[.
         short = _below(lambda rows: greedy(model, rows), split)
     except Exception as error:
         failed = error
-    if (failed or short) and _not_to_blame():
+    # While grading, hidden checks (on the test split) run after all visible ones.
+    early = check.host.grading and split != "test"
+    if (failed or short) and check.host.excused("tune_translator", PARTS, early):
         failed, short = None, _by_course(parts, facts, split)
     if failed is not None:
         raise failed
     check.true("tune_translator()", not short, f"{short} Did the loss of your training fall?")
 
 
-def _below(decoder: tuning.Decoder, split: str) -> str:
+def _below(decoder: decode.Decoder, split: str) -> str:
     try:
         return tuning.below(tuning.marks_of(decoder, split), split)
     except (WeightsError, ValueError) as problem:
         raise check.CheckFailed(f"tune_translator(): {problem}") from problem
-
-
-def _not_to_blame() -> bool:
-    """The training is written, and one of the functions that it may use has failed its own checks."""
-    written = "raise NotImplementedError" not in check.host.text_of("tune_translator")
-    return written and any(check.host.passed(part) is False for part in PARTS)
 
 
 def _by_course(parts: Any, facts: Any, split: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from byhand import check, translation
 from byhand.data import DataError, Pair
-from byhand.translation import EOS
+from byhand.translation import decode
 
 PARTS = ("DecoderBlock", "Transformer")  # classes of the lesson that the trained model is made of
 MAX_LEN = 48  # ids of a translation; longer references are rare
@@ -50,10 +50,9 @@ def trained(
         raise
     except Exception as error:
         problem = error
-    written = "raise NotImplementedError" not in check.host.text_of("train_translator")
-    # While grading, hidden checks run after all visible ones: a class may still turn out to be mistaken.
-    mistaken = any(check.host.passed(part) is False for part in PARTS) or (check.host.grading and not strict)
-    stand_in = found < bar and written and mistaken
+    # While grading, hidden checks run after all visible ones.
+    early = check.host.grading and not strict
+    stand_in = found < bar and check.host.excused("train_translator", PARTS, early)
     if stand_in and by_the_courses_classes(handed_in, greedy, pairs, bar) >= bar:
         return
     if problem is not None and found < bar:
@@ -66,19 +65,18 @@ def trained(
 
 def score(model: Any, file: Any, greedy: Greedy, pairs: Sequence[Pair], bar: float) -> float:
     """BLEU of the model's own translations; of the first few alone where these are far below the bar."""
-    vocabulary = translation.Vocabulary(file.vocabulary.characters, file.vocabulary.merges)
-    spread = pairs[:: max(1, len(pairs) // FEW)]
-    found = bleu(model, vocabulary, greedy, spread, MAX_LEN)
-    return found if found < bar / HOPELESS else bleu(model, vocabulary, greedy, pairs, MAX_LEN)
+    few = pairs[:: max(1, len(pairs) // FEW)]
+    found = bleu(model, file, greedy, few, MAX_LEN)
+    return found if found < bar / HOPELESS else bleu(model, file, greedy, pairs, MAX_LEN)
 
 
-def bleu(
-    model: Any, vocabulary: translation.Vocabulary, greedy: Greedy, pairs: Sequence[Pair], max_len: int
-) -> float:
+def bleu(model: Any, file: Any, greedy: Greedy, pairs: Sequence[Pair], max_len: int) -> float:
     """Of the model's translations; the pieces are those of the file handed in."""
-    rows = [[*vocabulary.encode(pair.english), EOS] for pair in pairs]
-    made = greedy(model, rows, max_len)
-    return translation.bleu([vocabulary.decode(ids) for ids in made], [pair.chinese for pair in pairs])
+    vocabulary = translation.Vocabulary(file.vocabulary.characters, file.vocabulary.merges)
+    english, chinese = zip(*pairs, strict=True)
+    limit = int(file.arguments.get("max_len", decode.MAX_LEN))
+    made = decode.translate_by(lambda rows: greedy(model, rows, max_len), vocabulary, english, limit)
+    return translation.bleu(made, chinese)
 
 
 def by_the_courses_classes(
@@ -86,7 +84,8 @@ def by_the_courses_classes(
 ) -> float:
     """BLEU of the weights in blocks.Transformer; 0 if they do not fit it."""
     try:
-        return score(handed_in().model(), handed_in(), greedy, pairs, bar)
+        file = handed_in()
+        return score(file.model(), file, greedy, pairs, bar)
     except Exception:
         return 0.0
 
@@ -95,7 +94,6 @@ def without_weights(model: Any, file: Any, greedy: Greedy, pairs: Sequence[Pair]
     """Fails if the model still translates when all its numbers are 0: then it learned nothing."""
     nothing = {name: 0 * weight.detach() for name, weight in model.named_parameters()}
     model.load_state_dict(nothing, strict=False)
-    vocabulary = translation.Vocabulary(file.vocabulary.characters, file.vocabulary.merges)
-    found = bleu(model, vocabulary, greedy, pairs, SHORT)
+    found = bleu(model, file, greedy, pairs, SHORT)
     say = "translations come out right without weights; they must be learned."
     check.true("train_translator()", found < NOTHING, say)

@@ -264,13 +264,7 @@ class _Saver:
 
 def read(file: str) -> dict[str, Tensor]:
     """The tensors of `file`. Raises: WeightsError, which says in a sentence what is wrong with it."""
-    try:
-        return _weights.read(Path(file))[0]
-    except FileNotFoundError:
-        raise WeightsError(
-            f"there are no weights: {file} is not beside the notebook. "
-            "Run the training cell to its end; it writes that file. Hand it in with the notebook."
-        ) from None
+    return _weights.read_own(file)[0]
 
 
 def load(model: nn.Module, file: str, keep: Keep = None) -> None:
@@ -282,9 +276,9 @@ def load(model: nn.Module, file: str, keep: Keep = None) -> None:
             f"{file} does not fit the model that this notebook builds: {different}. "
             "Was the model changed after training? Then train again."
         )
-    broken = next((name for name, part in tensors.items() if not bool(part.isfinite().all())), "")
+    broken = _weights.broken(tensors)
     if broken:
-        raise WeightsError(f"{file}: {broken} holds numbers that are nan or infinite. Train again.")
+        raise WeightsError(f"{file}: {broken} Train again.")
     _weights.copy_into(model, tensors)
     model.eval()
 

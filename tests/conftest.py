@@ -4,6 +4,8 @@ One thread for torch: a fork of a process whose torch has used several may hang,
 """
 
 import os
+import warnings
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,3 +14,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture
+def paper() -> Iterator[None]:
+    """Draw without a window, take any warning for a failure, leave no figure behind."""
+    import matplotlib.pyplot as plt
+
+    plt.switch_backend("agg")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+    plt.close("all")

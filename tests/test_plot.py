@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import matplotlib as mpl
@@ -16,17 +15,8 @@ from matplotlib.text import Text
 
 from byhand import figure, fonts, plot
 
+pytestmark = pytest.mark.usefixtures("paper")
 WEIGHTS = np.array([[0.25, 0.75, 0.0], [0.001, 0.5, 0.499]])
-
-
-@pytest.fixture(autouse=True)
-def paper() -> Iterator[None]:
-    """Draw without a window, take any warning for a failure, leave no figure behind."""
-    plt.switch_backend("agg")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-    plt.close("all")
 
 
 def texts(ax: Axes) -> list[str]:

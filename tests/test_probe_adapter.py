@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import torch
 
@@ -71,3 +73,10 @@ def test_without_the_texts_that_is_what_it_says(monkeypatch):
     monkeypatch.setattr(tuning, "exam", missing)
     with pytest.raises(data.DataError):
         graded(lambda: GOOD)
+
+
+@pytest.mark.parametrize(("split", "passes"), [("valid", True), ("test", False)])
+def test_while_hidden_checks_are_to_come_a_part_may_still_turn_out_mistaken(monkeypatch, split, passes):
+    monkeypatch.setenv("BYHAND_GRADING", "1")
+    with contextlib.nullcontext() if passes else pytest.raises(ZeroDivisionError):
+        probe_adapter.graded(lambda: 1 / 0, lambda model, rows: model, lambda file: (PARTS, FACTS), split)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import warnings
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from matplotlib.text import Text
@@ -21,18 +18,9 @@ from byhand.translation.beam import answer, beam_steps
 from byhand.translation.decode import greedy
 from byhand.translation.fused import fused, unfused
 
+pytestmark = pytest.mark.usefixtures("paper")
 VOCABULARY = translation.Vocabulary("abcde▁你好吗文件", [("a", "b"), ("文", "件")])
 SRC = [4, 5, 8, 2]
-
-
-@pytest.fixture(autouse=True)
-def paper() -> Iterator[None]:
-    """Draw without a window, take any warning for a failure, leave no figure behind."""
-    plt.switch_backend("agg")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-    plt.close("all")
 
 
 def model(vocab_size: int = len(VOCABULARY), seed: int = 0) -> nn.Module:

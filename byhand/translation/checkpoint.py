@@ -98,9 +98,9 @@ def read(file: str | Path) -> Checkpoint:
         raise WeightsError(
             f"{file} is no translator: {problem}. Write it with translation.fit or translation.write."
         ) from None
-    broken = next((name for name, part in tensors.items() if not bool(part.isfinite().all())), "")
+    broken = _weights.broken(tensors)
     if broken:
-        raise WeightsError(f"{file}: {broken} holds numbers that are nan or infinite. Train again.")
+        raise WeightsError(f"{file}: {broken} Train again.")
     state = {name: part.float() if part.is_floating_point() else part for name, part in tensors.items()}
     rest = {name: text for name, text in facts.items() if name not in ("arguments", "characters", "merges")}
     return Checkpoint(arguments, vocabulary, state, rest)

@@ -7,15 +7,19 @@ keeps a graph. Order: a model at rest, greedy, whole texts, scores, the exam.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from byhand import data
+from byhand._weights import WeightsError
 from byhand.data import Pair
 from byhand.translation.vocabulary import BOS, EOS, PAD, Vocabulary
+
+Item = TypeVar("Item")
+Decoder = Callable[[list[list[int]]], list[list[int]]]
 
 MAX_LEN = 64  # ids that a translation may have
 ROWS = 64  # sentences encoded at once
@@ -96,16 +100,37 @@ def sources(vocabulary: Vocabulary, texts: Sequence[str], max_len: int = MAX_LEN
 def translate(
     model: nn.Module, vocabulary: Vocabulary, texts: Sequence[str], max_len: int = MAX_LEN
 ) -> list[str]:
-    """Translations of texts, in their order; texts of like length are decoded together."""
+    """Translations of texts, in their order."""
     limit = int(getattr(model, "max_len", MAX_LEN))
+    return translate_by(lambda rows: greedy(model, rows, max_len), vocabulary, texts, limit)
+
+
+def translate_by(
+    decoder: Decoder, vocabulary: Vocabulary, texts: Sequence[str], limit: int = MAX_LEN
+) -> list[str]:
+    """The same by whatever maps rows of ids to rows of ids; texts of like length are decoded together.
+
+    limit: ids of a text that are read. Raises: WeightsError if not each row gets an answer.
+    """
     rows = sources(vocabulary, texts, limit)
     order = sorted(range(len(rows)), key=lambda at: len(rows[at]))
     found = [""] * len(rows)
     for start in range(0, len(order), ROWS):
         some = order[start : start + ROWS]
-        for at, ids in zip(some, greedy(model, [rows[at] for at in some], max_len), strict=True):
-            found[at] = vocabulary.decode(ids)
+        answers = decoder([rows[at] for at in some])
+        if not isinstance(answers, list) or len(answers) != len(some):
+            raise WeightsError(
+                f"{len(some)} texts were to be translated; that many lists of ids must come back."
+            )
+        for at, ids in zip(some, answers, strict=True):
+            found[at] = vocabulary.decode(int(number) for number in ids)
     return found
+
+
+def bleu_of(model: nn.Module, vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> float:
+    """BLEU of a model's greedy translations of these pairs."""
+    english, chinese = zip(*pairs, strict=True)
+    return bleu(translate(model, vocabulary, english), chinese)
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
@@ -135,4 +160,10 @@ def exam(split: str = "test", n: int = 200) -> list[Pair]:
     found = data.pairs("general", split)
     if not 0 < n <= len(found):
         raise ValueError(f"n is {n}, but the {split} split has {len(found)} pairs")
-    return [found[at * len(found) // n] for at in range(n)]
+    return spread(found, n)
+
+
+def spread(items: Sequence[Item], n: int) -> list[Item]:
+    """n of the items, evenly spread; all if there are fewer."""
+    n = min(n, len(items))
+    return [items[at * len(items) // n] for at in range(n)]

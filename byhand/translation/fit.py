@@ -116,7 +116,7 @@ class Training:
 
     def run_through(self, watch: Watch, valid: Pairs) -> None:
         """From where an earlier sitting stopped to the end, or to an interrupt."""
-        self.watch, self.valid = watch, spread(valid, self.recipe.eval_pairs)
+        self.watch, self.valid = watch, decode.spread(valid, self.recipe.eval_pairs)
         said = self.state.resume(self.ranks.first)
         watch.first = self.run.done
         if self.ranks.first and said:
@@ -185,10 +185,9 @@ class Training:
     def _measure_bleu(self, number: int) -> None:
         if not (self.ranks.first and self.valid):
             return
-        english, chinese = zip(*self.valid, strict=True)
         with self.average.inside():
-            found = decode.translate(self.model, self.vocabulary, english)
-        self.run.bleus.append((number, decode.bleu(found, chinese)))
+            found = decode.bleu_of(self.model, self.vocabulary, self.valid)
+        self.run.bleus.append((number, found))
         self.watch.measured()
 
     def _save(self) -> None:
@@ -216,8 +215,3 @@ class Clock:
         self.run.stepping += time.perf_counter() - started
         self.run.tokens += tokens
         self.read()
-
-
-def spread(pairs: Pairs, n: int) -> Pairs:
-    """n of the pairs, evenly spread; all if there are fewer."""
-    return [pairs[at * len(pairs) // n] for at in range(n)] if n < len(pairs) else pairs

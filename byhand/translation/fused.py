@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from byhand.blocks import masked_softmax, merge_heads, split_heads
+from byhand.translation.decode import at_rest
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
 Kernel = Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
@@ -79,17 +80,13 @@ def _is_pair(layer: Any) -> bool:
     """Whether the layer returns (output, weights), and not the output alone; tried with one token."""
     first = next(layer.parameters())
     token = first.new_zeros(1, 1, layer.q_proj.in_features)
-    was, error = layer.training, None
-    layer.eval()
-    try:
+    error = None
+    with at_rest(layer):
         for count in (1, 2, 3):
             try:
-                with torch.no_grad():
-                    return isinstance(layer(*[token] * count), tuple)
+                return isinstance(layer(*[token] * count), tuple)
             except TypeError as problem:  # it wants the key, or key and value, too
                 error = problem
-    finally:
-        layer.train(was)
     raise ValueError(f"{type(layer).__name__} takes neither a query, nor query, key and value: {error}")
 
 

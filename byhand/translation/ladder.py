@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from byhand import blocks, data
+from byhand._threads import one_thread
 from byhand.translation import ranks
 from byhand.translation.batches import Batches, ahead
 from byhand.translation.fused import fused, unfused
@@ -80,7 +81,7 @@ def climb(
     model = model or blocks.Transformer(**recipe.sizes(len(vocabulary)))
     lowest = replace(recipe, amp="none", compile=False, bucketed=False, accumulate=1)
     tries = compile if compile is not None else place.type == "cuda"
-    with _threads(place):
+    with one_thread() if place.type == "cpu" else contextlib.nullcontext():
         measure = _Measure(copy.deepcopy(model).to(place), vocabulary, pairs, place, 2 if quick else steps)
         return list(_rungs(measure, lowest, tries, n_heads))
 
@@ -156,18 +157,6 @@ class _Measure:
             return time.process_time()
         torch.cuda.synchronize(self.device)
         return time.perf_counter()
-
-
-@contextlib.contextmanager
-def _threads(device: torch.device) -> Iterator[None]:
-    """On a CPU, one core."""
-    before = torch.get_num_threads()
-    try:
-        if device.type == "cpu":
-            torch.set_num_threads(1)
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def draw(rungs: Sequence[Rung], *, title: str = "", caption: str = "") -> Any:

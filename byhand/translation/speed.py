@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from byhand.translation.decode import at_rest
 from byhand.translation.vocabulary import BOS
 
 # In 10^12 a second, dense bfloat16 (T4, V100: half precision), as their makers state; the first that fits.
@@ -64,11 +65,9 @@ def flops_per_token(model: nn.Module, pairs: Sequence[tuple[Sequence[int], Seque
     """
     n_source = round(mean(len(source) for source, _ in pairs))
     n_target = round(mean(len(target) - 1 for _, target in pairs))
-    device, training = next(model.parameters()).device, model.training
+    device = next(model.parameters()).device
     counter: Any = FlopCounterMode(display=False)
-    model.eval()
     # Not every fused kernel is known to the counter; plain matrix products are.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+    with at_rest(model), sdpa_kernel(SDPBackend.MATH), counter:
         model(*(torch.full((1, length), BOS, device=device) for length in (n_source, n_target)))
-    model.train(training)
     return 3.0 * float(counter.get_total_flops()) / (n_source + n_target)

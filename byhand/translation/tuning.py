@@ -11,17 +11,16 @@ Order: the base, batches and losses, marks, an adapter's file, the numbers.
 from __future__ import annotations
 
 import json
-import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from byhand import _weights, data, lora, translation
+from byhand import _weights, data, lora, train, translation
 from byhand._weights import WeightsError
 from byhand.translation import decode
 from byhand.translation.batches import Batch, Batches
@@ -38,8 +37,6 @@ EXAMS = {"menus": "domain", "general": "general"}
 N_EXAM = {"valid": 30, "test": 100}  # pairs of each collection
 MARKS = ("menus BLEU", "menus chrF", "general BLEU")
 
-Rows = list[list[int]]
-Decoder = Callable[[Rows], Rows]
 Marks = dict[str, float]
 
 # The base
@@ -104,9 +101,7 @@ def valid_loss(model: nn.Module) -> float:
 @lru_cache(maxsize=4)
 def exam(name: str, split: str = "test", n: int = 0) -> tuple[data.Pair, ...]:
     """The fixed pairs on which a model is marked: every so-manieth of the sorted split."""
-    found = data.pairs(EXAMS[name], split)
-    n = min(n or N_EXAM[split], len(found))
-    return tuple(found[at * len(found) // n] for at in range(n))
+    return tuple(decode.spread(data.pairs(EXAMS[name], split), n or N_EXAM[split]))
 
 
 def marks(model: nn.Module, split: str = "test", n: int = 0) -> Marks:
@@ -114,34 +109,17 @@ def marks(model: nn.Module, split: str = "test", n: int = 0) -> Marks:
     return marks_of(lambda rows: translation.greedy(model, rows), split, n)
 
 
-def marks_of(decoder: Decoder, split: str = "test", n: int = 0) -> Marks:
+def marks_of(decoder: decode.Decoder, split: str = "test", n: int = 0) -> Marks:
     """The same for whatever maps rows of ids to rows of ids, as translation.greedy does."""
     found: Marks = {}
     for name in EXAMS:
         pairs = exam(name, split, n)
-        said = _decoded(decoder, [pair.english for pair in pairs])
+        said = decode.translate_by(decoder, base().vocabulary, [pair.english for pair in pairs])
         wanted = [pair.chinese for pair in pairs]
         found[f"{name} BLEU"] = translation.bleu(said, wanted)
         if name == "menus":
             found["menus chrF"] = translation.chrf(said, wanted)
     return found
-
-
-def _decoded(decoder: Decoder, texts: Sequence[str]) -> list[str]:
-    vocabulary = base().vocabulary
-    rows = decode.sources(vocabulary, texts)
-    order = sorted(range(len(rows)), key=lambda at: len(rows[at]))
-    said = [""] * len(rows)
-    for first in range(0, len(order), decode.ROWS):
-        some = order[first : first + decode.ROWS]
-        answers = decoder([rows[at] for at in some])
-        if not isinstance(answers, list) or len(answers) != len(some):
-            raise WeightsError(
-                f"{len(some)} texts were to be translated; that many lists of ids must come back."
-            )
-        for at, ids in zip(some, answers, strict=True):
-            said[at] = vocabulary.decode(int(number) for number in ids)
-    return said
 
 
 # An adapter's file
@@ -154,13 +132,7 @@ def metadata(rank: int, alpha: float, targets: Sequence[str]) -> dict[str, str]:
 
 def read_adapter(file: str = "weights.safetensors") -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata of a file. Raises: WeightsError, which says what is wrong with it."""
-    try:
-        return _weights.read(Path(file))
-    except FileNotFoundError:
-        raise WeightsError(
-            f"there are no weights: {file} is not beside the notebook. "
-            "Run the training cell to its end; it writes that file. Hand it in with the notebook."
-        ) from None
+    return _weights.read_own(file)
 
 
 def wrong_with(parts: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:
@@ -174,8 +146,7 @@ def wrong_with(parts: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:
     missing = [name for name in ("rank", "alpha", "targets") if name not in facts]
     if missing:
         return f"its metadata lack {', '.join(missing)}: pass metadata=tuning.metadata(rank, alpha, targets)."
-    broken = next((name for name, part in parts.items() if not bool(part.isfinite().all())), "")
-    return f"{broken} holds numbers that are nan or infinite." if broken else ""
+    return _weights.broken(parts)
 
 
 def adapted(parts: Mapping[str, Tensor], facts: Mapping[str, str]) -> nn.Module:
@@ -226,16 +197,12 @@ def below(found: Marks, split: str) -> str:
 
 def mean_and_spread(numbers: Sequence[float]) -> tuple[float, float]:
     """Mean and sample standard deviation."""
-    mean = math.fsum(numbers) / len(numbers)
-    if len(numbers) < 2:
-        return mean, 0.0
-    return mean, math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / (len(numbers) - 1))
+    return statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else 0.0
 
 
 def seeded_start(seed: int, change: Callable[[nn.Module], object]) -> nn.Module:
     """The base, changed with random numbers of this seed."""
     model = start()
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+    with train.seeded(seed):
         change(model)
     return model

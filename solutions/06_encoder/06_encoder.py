@@ -621,9 +621,8 @@ with check.exercise("train_sentiment", needs=("TransformerEncoder", "TextClassif
         except Exception as error:
             problem = error
         parts = ("LayerNorm", "FeedForward", "EncoderBlock", "TransformerEncoder", "TextClassifier")
-        mistaken = any(check.host.passed(part) is False for part in (*parts, "mean_pool"))
-        written = "raise NotImplementedError" not in check.host.text_of("train_sentiment")
-        if share < bar and written and (mistaken or not strict):
+        excused = check.host.excused("train_sentiment", (*parts, "mean_pool"), early=not strict)
+        if share < bar and excused:
             course = reviews.from_weights(lambda: train.read("weights.safetensors"))
             share = reviews.share_right(course, split) if course else share
             model = None if course else model
