@@ -46,20 +46,20 @@ checkpoint: ready  ## train the shipped translator anew, with its card: 3 traini
 
 bench: ready  ## compare with stock nbgrader: speed, then attacks (LESSON=01_scoring ATTACKS=--all-attacks)
 	@$(PY) -m autograder.cli bench $(LESSON)
-	@$(PY) -m autograder.bench_attention
-	@$(PY) -m autograder.bench_encoder
-	@$(PY) -m autograder.bench_translation
+	@$(PY) -m autograder.bench.attention
+	@$(PY) -m autograder.bench.encoder
+	@$(PY) -m autograder.bench.translation
 	@$(PY) -m tests.attacks $(ATTACKS)
 
 bench-gpu: ready  ## measure lessons 05 and 07 on a GPU (STAGES="train ladder wide local")
-	@$(PY) -m autograder.bench_gpu $(STAGES)
+	@$(PY) -m autograder.bench.gpu $(STAGES)
 
 lessons: ready  ## make lessons/ and the README's tables from solutions/
 	@$(PY) -m autograder.cli lessons
-	@$(PY) -m autograder.readme
+	@$(PY) -m autograder.author.readme
 
 lock: ready  ## write .venv's versions to requirements.lock (for maintainers)
-	@$(PY) -m autograder.lock > .cache/requirements.lock && mv .cache/requirements.lock requirements.lock
+	@$(PY) -m autograder.author.lock > .cache/requirements.lock && mv .cache/requirements.lock requirements.lock
 
 clean:  ## delete what these commands made; keeps work/ (a learner's) and course/ (an instructor's)
 	rm -rf .venv .cache artefacts build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,18 +14,18 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from autograder import lesson
+from autograder.author import lesson
 
 # Verb -> the module that offers it. Only the module of the verb that was typed is imported.
 VERBS = {
-    "release": "autograder.release",
-    "lessons": "autograder.release",
+    "release": "autograder.author.release",
+    "lessons": "autograder.author.release",
     "demo": "autograder.demo",
     "environment": "autograder.course",
-    "grade": "autograder.grade",
-    "feedback": "autograder.feedback",
-    "replay": "autograder.replay",
-    "bench": "autograder.bench",
+    "grade": "autograder.grading.grade",
+    "feedback": "autograder.feedback.generate",
+    "replay": "autograder.grading.replay",
+    "bench": "autograder.bench.grader",
 }
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograder.lesson import ROOT, LessonError
+from autograder.author.lesson import ROOT, LessonError
 
 if TYPE_CHECKING:
     from nbgrader.apps.api import NbGraderAPI

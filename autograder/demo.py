@@ -19,12 +19,14 @@ from nbgrader.apps.api import NbGraderAPI
 from nbgrader.plugins import CsvExportPlugin
 from tqdm import tqdm
 
-from autograder import grade, release, sample
-from autograder import lesson as lessons
+from autograder import sample
+from autograder.author import lesson as lessons
+from autograder.author import release
+from autograder.author.lesson import ROOT, SOLUTIONS, Lesson, LessonError
 from autograder.course import Course, result_of
-from autograder.dispatch import cores
-from autograder.job import Settings
-from autograder.lesson import ROOT, SOLUTIONS, Lesson, LessonError
+from autograder.grading import grade
+from autograder.grading.dispatch import cores
+from autograder.grading.job import Settings
 from autograder.sample import Member
 
 LIMITS = {

@@ -43,7 +43,8 @@ def grade(c: Any) -> None:
     """How submissions become points and feedback: the same from commands and from web pages."""
     from nbgrader import preprocessors as nbgraders
 
-    from autograder import autograde, feedback, marks, page
+    from autograder.feedback import generate, marks, page
+    from autograder.grading import autograde
 
     c.Autograde.exporter_class = autograde.Submission
     c.Autograde.autograde_preprocessors = [
@@ -52,14 +53,14 @@ def grade(c: Any) -> None:
         nbgraders.CheckCellMetadata,
     ]
     c.GenerateFeedback.exporter_class = page.FeedbackPage
-    c.GenerateFeedback.preprocessors = [feedback.HideTests, marks.PutMarks, page.Style]
+    c.GenerateFeedback.preprocessors = [generate.HideTests, marks.PutMarks, page.Style]
     show(c)
 
 
 def show(c: Any) -> None:
     """How notebooks look in feedback and in the formgrader: nothing is fetched, nothing of learners acts."""
-    from autograder.page import template_folders
+    from autograder.feedback.page import template_folders
 
     c.HTMLExporter.sanitize_html = True  # a submission's HTML and scripts are a stranger's
-    c.HTMLExporter.filters = {"markdown2html": "autograder.formulas.markdown2html"}
+    c.HTMLExporter.filters = {"markdown2html": "autograder.feedback.formulas.markdown2html"}
     c.HTMLExporter.extra_template_basedirs = template_folders()

@@ -16,9 +16,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder import bank
-from autograder.bank import Answer
-from autograder.lesson import SOLUTIONS, Lesson, LessonError
+from autograder.author import bank
+from autograder.author.bank import Answer
+from autograder.author.lesson import SOLUTIONS, Lesson, LessonError
 
 NAMES = """
     ana bo chen dara eli fay gus hana ivo jun kofi lena

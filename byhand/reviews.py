@@ -30,7 +30,7 @@ N_HEADS = 4  # of the classifier that lesson 06 trains
 MAX_LEN = 80  # tokens; the longest sentence has fewer
 PAD, UNKNOWN = 0, 1
 BAR = 0.79  # share of the held-out sentences that lesson 06 asks: two standard deviations below five seeds'
-# mean, as `python -m autograder.train_reference 06_encoder --seed N --show …` gives them
+# mean, as `python -m autograder.author.train_reference 06_encoder --seed N --show …` gives them
 HIDDEN = 0.3  # share of words that a training batch shows as unknown
 
 _WORD = re.compile(r"[a-z0-9]+|[^\sa-z0-9]")

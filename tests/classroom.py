@@ -19,10 +19,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from autograder import course as courses
-from autograder import grade, lesson, release
+from autograder.author import lesson, release
 from autograder.course import Course
-from autograder.gradebook import Book
-from autograder.job import Settings
+from autograder.grading import grade
+from autograder.grading.gradebook import Book
+from autograder.grading.job import Settings
 
 TINY = Path(__file__).parent / "tiny_lesson"
 NAME = "90_tiny"

@@ -20,14 +20,14 @@ from dataclasses import dataclass
 import numpy as np  # noqa: F401 - loaded before the fork, as in the sandbox
 import torch
 
-from autograder import learner as learner_side
-from autograder import shell
-from autograder.channel import Channel
-from autograder.judge import Judge, Judged
-from autograder.lesson import Cell
-from autograder.names import Names
-from autograder.questions import Budget, JudgePeer
-from autograder.wire import Limits as WireLimits
+from autograder.author.lesson import Cell
+from autograder.judge.judge import Judge, Judged
+from autograder.judge.names import Names
+from autograder.judge.questions import Budget, JudgePeer
+from autograder.learner import shell
+from autograder.learner import supervisor as learner_side
+from autograder.wire.channel import Channel
+from autograder.wire.encode import Limits as WireLimits
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""autograder.autograde: points are verdicts, whatever a notebook prints, claims or breaks."""
+"""autograder.grading.autograde: points are verdicts, whatever a notebook prints, claims or breaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from autograder import course, release
+from autograder import course
+from autograder.author import release
 
 TINY = Path(__file__).parent / "tiny_lesson"
 NAME = "90_tiny"
@@ -174,7 +175,7 @@ def test_a_graders_own_fault_asks_for_a_person_and_takes_no_points(
     def broken(*_: Any) -> Any:
         raise RuntimeError("No sandbox could be started.")
 
-    monkeypatch.setattr("autograder.job._grade", broken)
+    monkeypatch.setattr("autograder.grading.job._grade", broken)
     points, _ = school.graded(school.notebook({"dot": DOT}))
     assert points["test_dot"] is None
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder import bench, bench_scale, lesson, sample
+from autograder import sample
+from autograder.author import lesson
+from autograder.bench import grader, scale
 
 TINY = Path(__file__).parent / "tiny_lesson"
 
@@ -13,22 +15,22 @@ TINY = Path(__file__).parent / "tiny_lesson"
 def test_the_class_holds_no_endless_loop_and_no_two_equal_notebooks(monkeypatch):
     read, members = lesson.read("90_tiny", TINY), sample.members
     monkeypatch.setattr(sample, "members", lambda one: members(one, TINY))
-    made = bench.submissions(read, 50)
+    made = grader.submissions(read, 50)
     assert len(made) == len(set(made.values())) == 50
     assert not any(b"while True" in notebook for notebook in made.values())
 
 
 def test_a_difference_in_points_is_told_with_both_values():
-    ours = bench.Measured(2, 6.0, 8, 1.0, {"a": 5.0, "b": 3.0})
-    stock = bench.Measured(2, 60.0, 8, 12.0, {"a": 5.0, "b": 0.0})
-    said = bench._table("90_tiny", ours, stock, ["b"])
+    ours = grader.Measured(2, 6.0, 8, 1.0, {"a": 5.0, "b": 3.0})
+    stock = grader.Measured(2, 60.0, 8, 12.0, {"a": 5.0, "b": 0.0})
+    said = grader._table("90_tiny", ours, stock, ["b"])
     assert "10.0 times the submissions a minute, 12.0 times the feedback pages." in said
     assert "b has 3 here, 0 there" in said
 
 
 def test_the_figures_as_json_hold_the_ratio():
-    ours, stock = bench.Measured(2, 6.0, 4, 1.0, {}), bench.Measured(1, 60.0, 2, 2.0, {})
-    told = json.loads(bench._json("90_tiny", ours, stock, []))
+    ours, stock = grader.Measured(2, 6.0, 4, 1.0, {}), grader.Measured(1, 60.0, 2, 2.0, {})
+    told = json.loads(grader._json("90_tiny", ours, stock, []))
     assert (told["ratio"], told["feedback_ratio"]) == (20.0, 4.0)
     assert told["machine"]["cores"] >= 1
 
@@ -51,18 +53,18 @@ POOL = "python\0-c\0from multiprocessing.forkserver import main; …"
     ],
 )
 def test_a_process_is_known_by_its_command_and_its_parents(line: str, parents: str, role: str):
-    assert bench_scale.role_of(line, parents, is_root=False) == role
+    assert scale.role_of(line, parents, is_root=False) == role
 
 
-def scales() -> list[bench_scale.Scale]:
+def scales() -> list[scale.Scale]:
     return [
-        bench_scale.Scale(10, seconds=15.0, graded=10, coordinator_seconds=1.5, memory={"worker": 100.0}),
-        bench_scale.Scale(110, seconds=25.0, graded=110, coordinator_seconds=2.0, processes_left=2),
+        scale.Scale(10, seconds=15.0, graded=10, coordinator_seconds=1.5, memory={"worker": 100.0}),
+        scale.Scale(110, seconds=25.0, graded=110, coordinator_seconds=2.0, processes_left=2),
     ]
 
 
 def test_the_arithmetic_to_a_cluster_is_written_out():
-    said = "\n".join(bench_scale.arithmetic(scales(), workers=2))
+    said = "\n".join(scale.arithmetic(scales(), workers=2))
     assert (
         "(25.0 - 15.0) s / (110 - 10) = 0.100 s on 2 workers, so 0.200 s of one worker; start-up is 14.0 s"
         in said
@@ -75,6 +77,6 @@ def test_the_arithmetic_to_a_cluster_is_written_out():
 
 
 def test_what_was_left_behind_is_in_the_table():
-    said = bench_scale.table({"lesson": "90_tiny", "cores": 2}, scales())
+    said = scale.table({"lesson": "90_tiny", "cores": 2}, scales())
     assert said.splitlines()[7].startswith("| 110 | 25.0 | 264 |")
     assert said.splitlines()[7].endswith("| 2 |")

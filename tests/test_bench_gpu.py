@@ -1,4 +1,4 @@
-"""autograder.bench_gpu: its stages run on a CPU when told to be tiny, and its file grows stage by stage."""
+"""autograder.bench.gpu: its stages run on a CPU when told to be tiny, and its file grows stage by stage."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import threading
 
 import pytest
 
-from autograder import bench_gpu
+from autograder.bench import gpu
 from byhand import train, translation
 
 
 def test_every_stage_but_the_ladder_runs_on_a_cpu_and_says_what_it_found(tmp_path) -> None:
     # The ladder's own tests climb it.
-    assert bench_gpu.main(["wide", "local", "train", "--tiny", "--out", str(tmp_path)]) == 0
+    assert gpu.main(["wide", "local", "train", "--tiny", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))
     assert list(found) == ["wide", "local", "train"]
     assert all(part["device"] == "cpu" and part["torch"] for part in found.values())
@@ -29,8 +29,8 @@ def test_every_stage_but_the_ladder_runs_on_a_cpu_and_says_what_it_found(tmp_pat
 
 def test_a_stage_keeps_what_the_others_found(tmp_path, monkeypatch) -> None:
     (tmp_path / "gpu.json").write_text('{"train": {"bleu": 1.0}, "ladder": {"ratio": 2.0}}', encoding="utf-8")
-    monkeypatch.setitem(bench_gpu.STAGES, "ladder", lambda tiny, minutes, place: {"ratio": 9.0})
-    bench_gpu.main(["ladder", "--tiny", "--out", str(tmp_path)])
+    monkeypatch.setitem(gpu.STAGES, "ladder", lambda tiny, minutes, place: {"ratio": 9.0})
+    gpu.main(["ladder", "--tiny", "--out", str(tmp_path)])
     found = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))
     assert found["train"] == {"bleu": 1.0}
     assert found["ladder"]["ratio"] == 9.0
@@ -44,32 +44,32 @@ def test_a_training_that_was_cut_off_is_scored_as_far_as_it_came(tmp_path, monke
         raise train.Stopped("Interrupted after step 20 of 8,000")
 
     monkeypatch.setattr(translation, "fit", cut)
-    found = bench_gpu.train_stage(True, 9.0, tmp_path)
+    found = gpu.train_stage(True, 9.0, tmp_path)
     assert found["steps"] == 20
     assert found["mfu"] is None
 
 
 def test_time_that_is_up_interrupts() -> None:
-    with pytest.raises(KeyboardInterrupt), bench_gpu.alarm(0.001):
+    with pytest.raises(KeyboardInterrupt), gpu.alarm(0.001):
         threading.Event().wait(20)
 
 
 def test_time_that_is_not_up_interrupts_nothing() -> None:
     before = threading.active_count()
-    with bench_gpu.alarm(60):
+    with gpu.alarm(60):
         pass
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert threading.active_count() <= before + 1
 
 
 def test_without_a_gpu_nothing_is_measured(capsys, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(bench_gpu.torch.cuda, "is_available", lambda: False)
-    assert bench_gpu.main(["wide", "--out", str(tmp_path)]) == 2
+    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: False)
+    assert gpu.main(["wide", "--out", str(tmp_path)]) == 2
     assert "torch finds no GPU here" in capsys.readouterr().err
     assert not (tmp_path / "gpu.json").exists()
 
 
 def test_a_stage_that_is_not_there_is_named(capsys) -> None:
     with pytest.raises(SystemExit):
-        bench_gpu.main(["fast"])
+        gpu.main(["fast"])
     assert "there is no stage 'fast'. There is: ladder, wide, local, train" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""autograder.bench_translation: both sides do the same work, and both are measured."""
+"""autograder.bench.translation: both sides do the same work, and both are measured."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import sys
 import pytest
 import torch
 
-from autograder import bench_joey, bench_translation
+from autograder.bench import joey
+from autograder.bench import translation as bench
 from byhand import blocks, data, translation
 
 SIZES = {"vocab_size": 30, "d_model": 16, "n_heads": 2, "d_hidden": 32, "n_layers": 2, "max_len": 12}
 
 
-def of_torch(ours: blocks.Transformer) -> bench_translation.Torchs:
+def of_torch(ours: blocks.Transformer) -> bench.Torchs:
     """The model of torch's parts with these weights."""
-    theirs = bench_translation.Torchs(**SIZES)
+    theirs = bench.Torchs(**SIZES)
     theirs.embedding.load_state_dict(ours.embedding.state_dict())
     for side, blocks_of in (("encoder", ours.encoder), ("decoder", ours.decoder)):
         whole = getattr(theirs.both, side)
@@ -50,16 +51,16 @@ def test_both_models_compute_the_same() -> None:
 
 
 def test_every_size_is_compared_and_threads_are_left_as_they_were(monkeypatch) -> None:
-    monkeypatch.setattr(bench_translation, "SIZES", ((2, 5, "smoke"), (3, 6, "smoke")))
+    monkeypatch.setattr(bench, "SIZES", ((2, 5, "smoke"), (3, 6, "smoke")))
     before = torch.get_num_threads()
-    found = list(bench_translation.training(rounds=1))
+    found = list(bench.training(rounds=1))
     assert ["2 texts of 5 tokens" in found[0].what, "3 texts of 6 tokens" in found[1].what] == [True, True]
     assert all(one.ours > 0 and one.theirs > 0 for one in found)
     assert torch.get_num_threads() == before
 
 
 def test_random_texts_are_half_to_all_of_their_length() -> None:
-    share = bench_translation.random_share(50, 10)
+    share = bench.random_share(50, 10)
     batch = share.batches[0]
     lengths = (batch.src != 0).sum(1)
     assert int(lengths.min()) == 5
@@ -78,14 +79,14 @@ def test_decoding_takes_as_many_steps_with_the_cache_as_without(monkeypatch) -> 
             steps.append(token)
             return torch.zeros(1, self.size)
 
-    monkeypatch.setattr(bench_translation, "reference", lambda lesson, exercise: Cache)
-    found = bench_translation.decoding("smoke", 7)
+    monkeypatch.setattr(bench, "reference", lambda lesson, exercise: Cache)
+    found = bench.decoding("smoke", 7)
     assert len(steps) == 3 * 7
     assert found.ours < found.theirs
 
 
 def test_a_ratio_above_one_means_that_ours_is_faster() -> None:
-    compared = bench_translation.Compared("a step", ours=0.010, theirs=0.015)
+    compared = bench.Compared("a step", ours=0.010, theirs=0.015)
     assert str(compared) == "a step: 10.0 ms, the other 15.0 ms, ratio 1.50"
 
 
@@ -94,16 +95,16 @@ VOCABULARY = translation.Vocabulary("abc▁你好", [("a", "b")])
 
 @pytest.mark.parametrize("text", ["ab c", "你好 abc", "a"])
 def test_texts_for_joey_come_back_as_they_were(text: str) -> None:
-    cut = bench_joey.line(VOCABULARY, text)
+    cut = joey.line(VOCABULARY, text)
     assert cut.split(" ") == VOCABULARY.pieces(text)
-    assert bench_joey.joined(cut) == text
+    assert joey.joined(cut) == text
 
 
 def test_joey_gets_every_split_and_every_piece_once(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(
         data, "pairs", lambda name, split: [data.Pair("ab c", "你好"), data.Pair("a", "你\n")]
     )
-    bench_joey.write_texts(tmp_path, VOCABULARY)
+    joey.write_texts(tmp_path, VOCABULARY)
     assert (tmp_path / "test.en").read_text(encoding="utf-8") == "ab ▁ c\na\n"
     assert (tmp_path / "valid.zh").read_text(encoding="utf-8").count("\n") == 2
     pieces = (tmp_path / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
@@ -111,7 +112,7 @@ def test_joey_gets_every_split_and_every_piece_once(tmp_path, monkeypatch) -> No
 
 
 def test_joey_trains_the_same_sizes_and_rates(tmp_path) -> None:
-    recipe, found = bench_joey.recipe(), bench_joey.settings(tmp_path, bench_joey.recipe())
+    recipe, found = joey.recipe(), joey.settings(tmp_path, joey.recipe())
     part = found["model"]["decoder"]
     assert [part[name] for name in ("num_layers", "num_heads", "hidden_size", "ff_size", "dropout")] == [
         recipe.n_layers, recipe.n_heads, recipe.d_model, recipe.d_hidden, recipe.dropout,
@@ -124,11 +125,11 @@ def test_joey_trains_the_same_sizes_and_rates(tmp_path) -> None:
 
 def test_a_process_is_interrupted_when_its_processor_time_is_up(tmp_path) -> None:
     code = "import time\ntry:\n while True: time.time()\nexcept KeyboardInterrupt: print('saved')"
-    used = bench_joey.on_budget([sys.executable, "-IS", "-c", code], tmp_path, 0.5)
+    used = joey.on_budget([sys.executable, "-IS", "-c", code], tmp_path, 0.5)
     assert used >= 0.5
     assert (tmp_path / "log.txt").read_text(encoding="utf-8") == "saved\n"
 
 
 def test_a_process_that_ends_by_itself_is_an_error_with_its_last_words(tmp_path) -> None:
     with pytest.raises(RuntimeError, match="no such model"):
-        bench_joey.on_budget([sys.executable, "-c", "raise SystemExit('no such model')"], tmp_path, 60)
+        joey.on_budget([sys.executable, "-c", "raise SystemExit('no such model')"], tmp_path, 60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autograder.job import Settings
+from autograder.grading.job import Settings
 from tests.classroom import (
     DOT,
     NAME,

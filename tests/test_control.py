@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autograder.sandbox import available
+from autograder.sandbox.worker import available
 from tests.attacks import Attack, corpus
 from tests.attacks.__main__ import KINDS, Verdict, counts, everything, grouped, keep, main, sample, table
 from tests.attacks.stock import Control

@@ -15,11 +15,12 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder import course as courses
-from autograder import grade, release
+from autograder.author import release
+from autograder.author.lesson import LessonError
 from autograder.course import COURSE_ID, Course
-from autograder.dispatch import Place
-from autograder.feedback import Pages
-from autograder.lesson import LessonError
+from autograder.feedback.generate import Pages
+from autograder.grading import grade
+from autograder.grading.dispatch import Place
 from byhand import check
 from tests.classroom import DOT, NAME, SHARE, TINY, WRONG_DOT, Here, book, hand_in, run
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder import bank, demo, lesson, sample
-from autograder.job import Settings
+from autograder import demo, sample
+from autograder.author import bank, lesson
+from autograder.grading.job import Settings
 
 TINY = Path(__file__).parent / "tiny_lesson"
 NAME = "90_tiny"

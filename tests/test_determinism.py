@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from autograder import lesson
-from autograder.dispatch import Dispatcher, local
-from autograder.job import Graded, Job, Settings
-from autograder.stage import Staged
-from autograder.worklist import grader_version, lesson_digest
+from autograder.author import lesson
+from autograder.grading.dispatch import Dispatcher, local
+from autograder.grading.job import Graded, Job, Settings
+from autograder.grading.worklist import grader_version, lesson_digest
+from autograder.intake.stage import Staged
 from tests.classroom import NAME, SHARE, TINY, notebook
 
 SETTINGS = Settings({"cell_seconds": 30.0, "output_bytes": 400_000})

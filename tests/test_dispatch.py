@@ -10,14 +10,14 @@ from pathlib import Path
 import distributed
 import pytest
 
-from autograder import dispatch, worklist
-from autograder.dispatch import Dispatcher, Place
-from autograder.job import Graded, Job
-from autograder.job import run as run_job
-from autograder.lesson import LessonError, read
-from autograder.stage import Staged
+from autograder.author.lesson import LessonError, read
+from autograder.grading import dispatch, worklist
+from autograder.grading.dispatch import Dispatcher, Place
+from autograder.grading.job import Graded, Job
+from autograder.grading.job import run as run_job
+from autograder.grading.worklist import grader_version, lesson_digest
+from autograder.intake.stage import Staged
 from autograder.verdict import Report
-from autograder.worklist import grader_version, lesson_digest
 from tests.classroom import (
     DOT,
     NAME,

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder import engine, lesson
-from autograder.sandbox import Limits, Worker, available
+from autograder.author import lesson
+from autograder.judge import engine
+from autograder.sandbox.worker import Limits, Worker, available
 from autograder.verdict import Report
 from tests.pair import check_of, code, solution
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.arrays import WireError
-from autograder.envelope import pack, unpack
-from autograder.wire import Limits
+from autograder.wire.arrays import WireError
+from autograder.wire.encode import Limits
+from autograder.wire.envelope import pack, unpack
 
 LIMITS = Limits(bytes=1 << 16, items=2_000, depth=20, weak_keys=50)
 MESSAGES: list[tuple[Any, ...]] = [

@@ -16,15 +16,16 @@ from typing import Any
 import psutil
 import pytest
 
+from autograder.author.lesson import ROOT
 from autograder.course import Course
-from autograder.lesson import ROOT
 from tests.classroom import DOT, NAME, SHARE, WRONG_DOT, WRONG_SHARE, hand_in, make_course, rows
 
 STUDENTS = 9
 GRADE = """
 import resource, sys, time
 from pathlib import Path
-from autograder import job, lesson, worklist
+from autograder.author import lesson
+from autograder.grading import job, worklist
 from autograder.course import Course
 from tests import classroom
 

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from autograder import engine, grade, judges, lesson
-from autograder.channel import Channel
+from autograder.author import lesson
 from autograder.course import Course
-from autograder.dispatch import Place
-from autograder.job import Settings
-from autograder.sandbox import Limits, Worker, available
+from autograder.grading import grade
+from autograder.grading.dispatch import Place
+from autograder.grading.job import Settings
+from autograder.judge import engine, judges
+from autograder.sandbox.worker import Limits, Worker, available
 from autograder.verdict import Report
+from autograder.wire.channel import Channel
 from tests.classroom import DOT, Here, hand_in, make_course, rows, run
 from tests.pair import check_of, solution
 

@@ -15,11 +15,11 @@ from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import GetGrades
 
-from autograder import feedback
-from autograder import page as page_module
+from autograder.author.lesson import LessonError
 from autograder.course import COURSE_ID, Course
-from autograder.feedback import Pages
-from autograder.lesson import LessonError
+from autograder.feedback import generate
+from autograder.feedback import page as page_module
+from autograder.feedback.generate import Pages
 from tests.classroom import DOT, NAME, SHARE, WRONG_DOT, WRONG_SHARE, hand_in, make_course, run
 
 WHEN = "2026-03-01 12:00:00 UTC"
@@ -76,14 +76,14 @@ def by_nbgrader(course: Course, slowly: bool) -> dict[str, str]:
     config: Any = course.config()
     if slowly:
         config.GenerateFeedback.exporter_class = HTMLExporter
-        config.GenerateFeedback.preprocessors = [feedback.HideTests, GetGrades, CSSHTMLHeaderPreprocessor]
+        config.GenerateFeedback.preprocessors = [generate.HideTests, GetGrades, CSSHTMLHeaderPreprocessor]
     result = course.api(config).generate_feedback(NAME, "*", force=True)
     assert result["success"], result
     return pages(course)
 
 
 def by_command(course: Course, **options: Any) -> int:
-    return feedback.make(course, NAME, Namespace(**{"student": [], "jobs": 1, "json": False, **options}))
+    return generate.make(course, NAME, Namespace(**{"student": [], "jobs": 1, "json": False, **options}))
 
 
 def test_pages_are_nbgraders_own_element_by_element(course: Course):
@@ -119,7 +119,7 @@ def test_several_processes_make_the_same_pages(course: Course, monkeypatch: pyte
     alone = pages(course)
     for student in STUDENTS:
         page(course, student).unlink()
-    monkeypatch.setattr(feedback, "CHUNK", 1)
+    monkeypatch.setattr(generate, "CHUNK", 1)
     assert by_command(course, jobs=2) == 0
     assert pages(course) == alone
 
@@ -206,4 +206,4 @@ def test_an_instructor_can_reduce_checks_to_their_names(course: Course):
     by_command(course)
     text = BeautifulSoup(pages(course)["ana"], "html.parser").get_text()
     assert "Likely cause" not in text
-    assert feedback.NAMES_ONLY in text
+    assert generate.NAMES_ONLY in text

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from autograder import forkserver
-from autograder.forkserver import GROWTH, SELDOM, TICK, Session
+from autograder.sandbox import forkserver
+from autograder.sandbox.forkserver import GROWTH, SELDOM, TICK, Session
 
 MOST = 1 << 40  # bytes: far more than anything fills in a moment
-README = Path(forkserver.__file__).with_name("README.md")
+README = Path(forkserver.__file__).parents[1] / "README.md"
 
 
 def seconds_until_the_next_look(monkeypatch: pytest.MonkeyPatch, used: int) -> float:

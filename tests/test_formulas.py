@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment
 
-from autograder import lesson
-from autograder.formulas import ATTRIBUTES, LONGEST, TAGS, markdown2html, mathml
+from autograder.author import lesson
+from autograder.feedback.formulas import ATTRIBUTES, LONGEST, TAGS, markdown2html, mathml
 
 TEX = re.compile(r"(?s)\$\$(.+?)\$\$|(?<![$\\`])\$([^$`]+?)\$")
 
@@ -82,6 +82,6 @@ def test_an_attachment_is_shown():
 
 
 def test_templates_belong_to_the_package():
-    folder = Path(lesson.ROOT) / "autograder" / "templates"
+    folder = Path(lesson.ROOT) / "autograder" / "feedback" / "templates"
     names = {str(path.relative_to(folder)) for path in folder.glob("*/*.j2")}
     assert names == {"feedback/mathjax.html.j2", "formgrade/mathjax.html.j2"}

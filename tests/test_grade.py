@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from autograder import grade, job, replay
+from autograder.author.lesson import LessonError
 from autograder.course import Course
-from autograder.dispatch import Place
-from autograder.lesson import LessonError
+from autograder.grading import grade, job, replay
+from autograder.grading.dispatch import Place
 from byhand import check
 from tests.classroom import (
     DOT,
@@ -180,7 +180,7 @@ def test_the_graders_fault_costs_no_points_and_is_graded_again(
     hand_in(course, "ana", dot=DOT)
     hand_in(course, "bob", dot=DOT + "  # BOB")
     with monkeypatch.context() as broken:
-        broken.setattr("autograder.job._grade", fails("no memory"))
+        broken.setattr("autograder.grading.job._grade", fails("no memory"))
         assert run(course) == 1
     assert "no memory" in capsys.readouterr().out
     assert rows(course)["bob"]["test_dot"] == (None, None, None, True)
@@ -194,7 +194,7 @@ def test_a_grader_that_fails_on_the_lessons_own_solutions_too_stops(
     for number in range(19):
         hand_in(course, f"s{number:02}", dot=f"{DOT}  # {number}")
     with monkeypatch.context() as broken:
-        broken.setattr("autograder.job._grade", fails("no sandbox"))
+        broken.setattr("autograder.grading.job._grade", fails("no sandbox"))
         with pytest.raises(LessonError, match=r"times in a row, and on the lesson's own.*: .*no sandbox"):
             run(course)
     assert 3 <= len(rows(course)) < 19
@@ -213,7 +213,7 @@ def test_submissions_that_only_the_grader_fails_on_stop_nobody(
         return fails("its judge ended")() if b"KILLER" in work.staged.notebook else grade_well(work, rebuilt)
 
     with monkeypatch.context() as broken:
-        broken.setattr("autograder.job._grade", grade_some)
+        broken.setattr("autograder.grading.job._grade", grade_some)
         assert run(course) == 1
     assert capsys.readouterr().out.count("its judge ended") == 15
     assert [points(course, f"s{number:02}")[0] for number in range(19)] == [None] * 15 + [2.0] * 4

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder import gradebook
+from autograder.author.lesson import LessonError, read
 from autograder.course import COURSE_ID, Course
-from autograder.gradebook import Book, Row
-from autograder.lesson import LessonError, read
+from autograder.grading import gradebook
+from autograder.grading.gradebook import Book, Row
 from tests.classroom import NAME, TINY, book, make_course, rows
 
 DUE = datetime.datetime(2026, 3, 1, 12)

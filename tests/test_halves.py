@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autograder.halves import NAME, halves, visible_part
+from autograder.judge.halves import NAME, halves, visible_part
 
 CELL = """import math
 seen = []

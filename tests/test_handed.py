@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from autograder.triage import rebuild
+from autograder.intake.triage import rebuild
 from tests.test_triage import DOT, LESSON, RELEASED, notebook, own, take, text_of
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from autograder import bank, lesson
-from autograder.halves import visible_part
-from autograder.judge import Judged
-from autograder.lesson import Cell
+from autograder.author import bank, lesson
+from autograder.author.lesson import Cell
+from autograder.judge.halves import visible_part
+from autograder.judge.judge import Judged
 from autograder.verdict import Verdict
 from tests.pair import Limits, check_of, code, judged, solution
 

@@ -12,10 +12,11 @@ from dataclasses import replace
 
 import pytest
 
-from autograder import bank, engine, lesson, release, trial
-from autograder.lesson import Cell
-from autograder.needed import needed, touched
-from autograder.sandbox import Limits, Worker
+from autograder.author import bank, lesson, release, trial
+from autograder.author.lesson import Cell
+from autograder.author.needed import needed, touched
+from autograder.judge import engine
+from autograder.sandbox.worker import Limits, Worker
 from autograder.verdict import Report
 
 LESSONS = lesson.names()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nbgrader import preprocessors
 
-from autograder import lesson, release
+from autograder.author import lesson, release
 
 TINY = Path(__file__).parent / "tiny_lesson"
 NAME = "90_tiny"

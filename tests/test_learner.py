@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from autograder.questions import Gone, RemoteError
-from autograder.remote import Remote, type_name
+from autograder.judge.questions import Gone, RemoteError
+from autograder.judge.remote import Remote, type_name
 from tests.pair import learner
 
 

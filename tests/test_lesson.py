@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder import bank
-from autograder.lesson import SOLUTIONS, LessonError, names, read
+from autograder.author import bank
+from autograder.author.lesson import SOLUTIONS, LessonError, names, read
 
 TINY = Path(__file__).parent / "tiny_lesson"
 

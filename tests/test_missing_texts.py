@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from autograder import engine, lesson
-from autograder.judges import Judges
-from autograder.sandbox import Limits, Worker
+from autograder.author import lesson
+from autograder.judge import engine
+from autograder.judge.judges import Judges
+from autograder.sandbox.worker import Limits, Worker
 from byhand import reviews
 from tests.pair import judged
 

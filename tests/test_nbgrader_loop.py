@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from nbgrader.server_extensions.assignment_list.handlers import AssignmentList
 
-from autograder import course, lesson, release
+from autograder import course
+from autograder.author import lesson, release
 
 TINY = Path(__file__).parent / "tiny_lesson"
 NAME = "90_tiny"
@@ -143,7 +144,7 @@ def test_an_instructors_own_settings_are_kept(tmp_path: Path) -> None:
 
 
 def test_names_only_hides_what_the_check_compared() -> None:
-    from autograder.feedback import NAMES_ONLY, HideTests
+    from autograder.feedback.generate import NAMES_ONLY, HideTests
 
     error = release.nbformat.v4.new_output(
         "error", ename="CheckFailed", evalue="got 1, want 2", traceback=["x"]

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from autograder import job, lesson
-from autograder.lesson import Cell
-from autograder.needed import needed, touched
-from autograder.triage import Rebuilt
+from autograder.author import lesson
+from autograder.author.lesson import Cell
+from autograder.author.needed import needed, touched
+from autograder.grading import job
+from autograder.intake.triage import Rebuilt
 
 TINY = Path(__file__).parent / "tiny_lesson"
 SOLUTION = Cell("solution", "def f(x):\n    y = x * SCALE\n    return y\n", "f")

@@ -14,7 +14,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import v4
 
-from autograder import lesson, release
+from autograder.author import lesson, release
 
 OFFLINE = """import socket
 

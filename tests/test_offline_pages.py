@@ -11,8 +11,8 @@ import pytest
 from nbconvert.exporters import HTMLExporter
 from nbgrader.server_extensions.formgrader.formgrader import FormgradeExtension
 
-from autograder import feedback
 from autograder.course import Course
+from autograder.feedback import generate
 from tests.classroom import DOT, NAME, SHARE, hand_in, make_course, run
 from tests.test_explore import CHROMIUM, FLAGS
 
@@ -58,7 +58,7 @@ def drawn(page: Page) -> Any:
 
 
 def test_a_released_feedback_page_draws_its_formulas(course: Course, offline: Page):
-    assert feedback.make(course, NAME, Namespace(student=[], jobs=1, json=False)) == 0
+    assert generate.make(course, NAME, Namespace(student=[], jobs=1, json=False)) == 0
     asked = opened(offline, course.step("feedback", NAME, "ana") / f"{NAME}.html")
     assert drawn(offline) > 1.5
     assert "$" not in offline.locator(".nbgrader_cell", has_text="Twice").inner_text()
@@ -66,7 +66,7 @@ def test_a_released_feedback_page_draws_its_formulas(course: Course, offline: Pa
 
 
 def test_a_page_runs_no_code_of_a_learners_link(course: Course, offline: Page):
-    feedback.make(course, NAME, Namespace(student=[], jobs=1, json=False))
+    generate.make(course, NAME, Namespace(student=[], jobs=1, json=False))
     opened(offline, course.step("feedback", NAME, "ana") / f"{NAME}.html")
     offline.get_by_text("more", exact=True).click()
     assert offline.title() == NAME

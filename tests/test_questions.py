@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.arrays import Unsendable
-from autograder.questions import Gone, RemoteError
+from autograder.judge.questions import Gone, RemoteError
+from autograder.wire.arrays import Unsendable
 from tests.pair import Limits, check_of, judged, learner, solution
 
 

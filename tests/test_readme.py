@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder import cli, lesson, minutes, readme, trial
-from autograder.lesson import SOLUTIONS, Cell, Lesson
+from autograder import cli
+from autograder.author import lesson, minutes, readme, trial
+from autograder.author.lesson import SOLUTIONS, Cell, Lesson
 from byhand import cli as byhand_cli
 
 ROOT = Path(__file__).resolve().parent.parent

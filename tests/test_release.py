@@ -1,4 +1,4 @@
-"""autograder.release: one source, one direction, the same bytes."""
+"""autograder.author.release: one source, one direction, the same bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder import cli, course, lesson, release
+from autograder import cli, course
+from autograder.author import lesson, release
 
 TINY = Path(__file__).parent / "tiny_lesson"
 NAME = "90_tiny"

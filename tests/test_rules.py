@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-GRADER = sorted((ROOT / "autograder").glob("*.py"))
+GRADER = sorted((ROOT / "autograder").rglob("*.py"))
 LEARNERS = sorted((ROOT / "byhand").rglob("*.py"))
 FILES = GRADER + LEARNERS
 # Where trusted text is run: test cells by the judge, the lesson's own text and bank on an author's machine.

@@ -19,11 +19,12 @@ from nbformat import v4
 from nbgrader import utils
 from nbgrader.preprocessors import Execute
 
-from autograder import bank, engine, lesson, trial
-from autograder.bank import Answer
-from autograder.lesson import ROOT, SOLUTIONS, Cell
-from autograder.needed import touched
-from autograder.sandbox import Limits, Worker
+from autograder.author import bank, lesson, trial
+from autograder.author.bank import Answer
+from autograder.author.lesson import ROOT, SOLUTIONS, Cell
+from autograder.author.needed import touched
+from autograder.judge import engine
+from autograder.sandbox.worker import Limits, Worker
 
 LESSONS = lesson.names()
 EXERCISES = [(name, cell.exercise) for name in LESSONS for cell in lesson.read(name).of_kind("test")]

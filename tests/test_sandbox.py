@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autograder import session as sessions
+from autograder.sandbox import session as sessions
 from tests.inside.ask import MIB, as_ordinary_user, ask, everything_below, session, settles, worker
 
 REPOSITORY = Path(__file__).resolve().parent.parent

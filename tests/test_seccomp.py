@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from autograder import seccomp
+from autograder.sandbox import seccomp
 from tests.inside.ask import ask, session, worker
 
 MACHINE = {"x86_64": 0, "aarch64": 1}[platform.machine()]

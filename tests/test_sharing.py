@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from autograder.lesson import Cell
-from autograder.sharing import kept_until
+from autograder.author.lesson import Cell
+from autograder.judge.sharing import kept_until
 from tests.pair import check_of, code, judged, solution
 
 TEST = "import numpy as np\nassert f(np.ones(1)) == 2\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.stage import Caps, stage
+from autograder.intake.stage import Caps, stage
 
 NAME = "90_tiny"
 GOOD = b'{"cells": []}'

@@ -13,7 +13,8 @@ print(*sorted(name for name in sys.argv[2:] if sys.modules.get(name)))
 
 
 @pytest.mark.parametrize(
-    "module", ["autograder.cli", "autograder.grade", "autograder.feedback", "autograder.job"]
+    "module",
+    ["autograder.cli", "autograder.grading.grade", "autograder.feedback.generate", "autograder.grading.job"],
 )
 def test_a_command_loads_no_torch_and_no_parser_of_addresses(module: str):
     unwanted = ["torch", "matplotlib", "rfc3987_syntax", "distributed"]

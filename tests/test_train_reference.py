@@ -1,4 +1,4 @@
-"""autograder.train_reference: a lesson's own cells write the weights that are handed in."""
+"""autograder.author.train_reference: a lesson's own cells write the weights that are handed in."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder import train_reference
-from autograder.lesson import Cell, Lesson
+from autograder.author import train_reference
+from autograder.author.lesson import Cell, Lesson
 
 WRITES = "from pathlib import Path\nPath('weights.safetensors').write_bytes(made)"
 

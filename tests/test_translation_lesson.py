@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nbclient import NotebookClient
 
-from autograder import lesson, release
+from autograder.author import lesson, release
 from byhand import translation
 
 

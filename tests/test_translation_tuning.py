@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from autograder import lesson
+from autograder.author import lesson
 from byhand import blocks, data, lora, translation
 from byhand.data import Pair
 from byhand.translation import checkpoint, tuning, tuning_draw, tuning_runs

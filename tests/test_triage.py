@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from autograder.lesson import read
-from autograder.release import learner_notebook, to_bytes
-from autograder.released import released
-from autograder.triage import rebuild
+from autograder.author.lesson import read
+from autograder.author.release import learner_notebook, to_bytes
+from autograder.author.released import released
+from autograder.intake.triage import rebuild
 
 TINY = Path(__file__).parent / "tiny_lesson"
 NAME = "90_tiny"

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder import bank, trial
-from autograder.lesson import read
+from autograder.author import bank, trial
+from autograder.author.lesson import read
 from byhand import check
 
 TINY = Path(__file__).parent / "tiny_lesson"

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from autograder import lock
+from autograder.author import lock
 from byhand import bootstrap, install
 
 ROOT = Path(__file__).resolve().parent.parent

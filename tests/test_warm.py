@@ -11,7 +11,7 @@ from tests.inside.ask import ask, session, worker
 PROGRAM = """
 import os, tempfile
 os.environ.update(MPLCONFIGDIR=tempfile.mkdtemp(), OMP_NUM_THREADS="1")
-from autograder import warm
+from autograder.sandbox import warm
 warm.libraries()
 held = [bytes([i % 256]) * 100_000 for i in range(200)]
 warm.settle()

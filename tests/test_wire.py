@@ -13,9 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.arrays import Unsendable, WireError
-from autograder.unwire import decode
-from autograder.wire import INT_BYTES, Handle, Limits, encode
+from autograder.wire.arrays import Unsendable, WireError
+from autograder.wire.decode import decode
+from autograder.wire.encode import INT_BYTES, Handle, Limits, encode
 
 SMALL = Limits(bytes=1 << 16, items=2_000, depth=20, weak_keys=50)
 PLAIN = {
@@ -283,8 +283,8 @@ def test_many_items_in_few_bytes_are_refused() -> None:
 
 
 def test_a_handle_is_only_read_by_who_expects_one() -> None:
-    from autograder.unwire import Decoder
-    from autograder.wire import Encoder
+    from autograder.wire.decode import Decoder
+    from autograder.wire.encode import Encoder
 
     data = Encoder(export=lambda value: Handle(7, type(value).__name__, callable(value))).encode([len])
     assert Decoder(data, stand_in=lambda handle: handle).decode() == [

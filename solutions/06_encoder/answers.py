@@ -1,4 +1,4 @@
-"""Known answers to lesson 06: each cell is the whole text of one solution cell (see autograder/bank.py).
+"""Known answers to lesson 06: each cell is the whole text of one solution cell (see autograder/author/bank.py).
 
 A wrong answer is a mistake that learners make; it must lose its exercise, and only that, and read the words
 after `reads:`. A right answer is written in another way than the lesson's and must earn its points.

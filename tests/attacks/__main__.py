@@ -26,9 +26,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from autograder.dispatch import cores
-from autograder.readme import ATTACKS
-from autograder.sandbox import available
+from autograder.author.readme import ATTACKS
+from autograder.grading.dispatch import cores
+from autograder.sandbox.worker import available
 from tests.attacks import Attack, corpus
 from tests.attacks.field import Field
 from tests.attacks.stock import Control

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import psutil
 
-from autograder import lesson
-from autograder.dispatch import Dispatcher, local
-from autograder.grading import unsettled
-from autograder.job import Graded, Job, Settings
-from autograder.release import learner_notebook, to_bytes
-from autograder.stage import stage
-from autograder.worklist import grader_version, lesson_digest
+from autograder.author import lesson
+from autograder.author.release import learner_notebook, to_bytes
+from autograder.grading.coordinator import unsettled
+from autograder.grading.dispatch import Dispatcher, local
+from autograder.grading.job import Graded, Job, Settings
+from autograder.grading.worklist import grader_version, lesson_digest
+from autograder.intake.stage import stage
 from tests.attacks import Attack, Kit
 
 TINY = Path(__file__).parent.parent / "tiny_lesson"

@@ -22,9 +22,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autograder import lesson, release, wall
-from autograder.bench import STOCK_CONFIG
+from autograder.author import lesson, release
+from autograder.bench.grader import STOCK_CONFIG
 from autograder.course import COURSE_ID
+from autograder.sandbox import wall
 from tests.attacks import FILE, RIGHT_DOT, RIGHT_SHARE, Attack, Kit
 from tests.attacks.field import LESSON, with_canary
 from tests.inside.stock_driver import ATTACKER, VICTIM

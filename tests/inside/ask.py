@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from autograder.sandbox import Limits, Session, Worker
+from autograder.sandbox.worker import Limits, Session, Worker
 
 MIB = 1 << 20
 LEARNER = Path(__file__).with_name("probe_learner.py")

@@ -1,0 +1,131 @@
+"""Which cells of a lesson its answers and tests depend on, so that grading need not draw every picture.
+
+A lesson's own code cell is needed if a solution, a test, a cell of the learner's own or another needed
+cell uses a name that it defines at top level. Read from the text alone; nothing is run.
+Order: what a submission needs, what one answer touches, names in a cell.
+"""
+
+from __future__ import annotations
+
+import ast
+import symtable
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from autograder.author.lesson import Cell
+
+_PROSE = ("markdown", "written")
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the text of a cell says. called: names whose methods it calls, which may change them.
+
+    only_defines: it only imports, and binds names to functions, classes and values.
+    """
+
+    imported: frozenset[str]
+    bound: frozenset[str]
+    called: frozenset[str]
+    only_defines: bool
+
+    def defined(self, modules: set[str]) -> frozenset[str]:
+        """Names that the cell binds at top level, and objects that it may change."""
+        return self.imported | self.bound | (self.called - modules)
+
+
+def needed(cells: Sequence[Cell], always: Collection[int] = ()) -> list[int]:
+    """Places, in order, of the cells to run: solutions, tests, those in `always`, and what these use."""
+    facts = {place: _facts(cell.source) for place, cell in enumerate(cells) if cell.kind not in _PROSE}
+    if None in facts.values():  # magics, or a mistake: what such a cell uses cannot be read
+        return list(facts)
+    modules = {name for fact in facts.values() if fact for name in fact.imported}
+    wanted: set[str] = set()
+    places: list[int] = []
+    for place, fact in reversed(facts.items()):
+        assert fact is not None
+        if cells[place].kind != "code" or place in always or fact.defined(modules) & wanted:
+            places.append(place)
+            wanted |= used(cells[place].source, tests=cells[place].kind == "test")
+    return places[::-1]
+
+
+def touched(cells: Sequence[Cell], exercise: str) -> list[int]:
+    """Places, in order, of the cells that can show what the answer to one exercise does.
+
+    The tests that use it, also by way of other cells, and all that these tests use. Every needed cell,
+    if the answer does more at top level than define names: what that changes cannot be read.
+    """
+    everything = needed(cells)
+    facts = {place: fact for place in everything if (fact := _facts(cells[place].source)) is not None}
+    answer = next(p for p in everything if cells[p].kind == "solution" and cells[p].grade_id == exercise)
+    if len(facts) < len(everything) or not facts[answer].only_defines:
+        return everything
+    modules = {name for fact in facts.values() for name in fact.imported}
+    changed: set[str] = set()
+    tests: set[int] = set()
+    for place in (p for p in everything if p >= answer):
+        test = cells[place].kind == "test"
+        if place == answer or used(cells[place].source, test) & changed:
+            tests |= {place} if test else set()
+            changed |= set() if test else facts[place].defined(modules)
+    places = [p for p in everything if cells[p].kind != "test" or p in tests]
+    as_code = [replace(cells[p], kind="code") if cells[p].kind == "solution" else cells[p] for p in places]
+    return [places[at] for at in needed(as_code, {places.index(answer)})]
+
+
+@lru_cache(maxsize=4096)  # most cells of a class are the lesson's own
+def _facts(source: str) -> _Facts | None:
+    """None if the cell is not plain Python."""
+    try:
+        symtable.symtable(source, "<cell>", "exec")  # refuses some that ast accepts
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    bound: set[str] = set()
+    called: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            bound.add(statement.name)
+            continue
+        bound |= _names(statement, ast.Store)
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                called |= _names(node.func, ast.Load)
+    only_defines = all(map(_defines, tree.body))
+    return _Facts(frozenset(_imported(tree)), frozenset(bound), frozenset(called), only_defines)
+
+
+def _defines(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Assign):
+        return all(isinstance(target, ast.Name) for target in statement.targets)
+    return isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))
+
+
+@lru_cache(maxsize=4096)
+def used(source: str, tests: bool) -> frozenset[str]:
+    """Global names that a cell looks up; a test's own names are its own, even in its functions."""
+    top = symtable.symtable(source, "<cell>", "exec")
+    names = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
+    inner = list(top.get_children())
+    for scope in inner:
+        names |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global()}
+        inner += scope.get_children()
+    return frozenset(names - binds(top) if tests else names)
+
+
+def binds(top: symtable.SymbolTable) -> set[str]:
+    """Names that a cell binds at its top level, anywhere in it."""
+    return {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+
+
+def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return {node.id for node in found if isinstance(node.ctx, context)}
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)

@@ -1,0 +1,1 @@
+"""Pages for learners, made as nbgrader's are."""

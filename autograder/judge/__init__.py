@@ -1,0 +1,1 @@
+"""The trusted side: runs a lesson's tests against answers that come over the wire."""

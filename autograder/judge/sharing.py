@@ -1,0 +1,104 @@
+"""Which tests may question one process: those between which no cell changes what they could see.
+
+    kept_until(cells) -> {place of a test: place of the cell before which its state must be kept}
+
+Each test speaks to the notebook as it is at the test's place, and a process that keeps a state costs a
+fork. Most answers only define functions, and a function that nothing before it names changes nothing for
+the tests before it. Read from the text alone; what is not plainly harmless counts as a change.
+Order: kept_until, what a cell binds and uses, what is harmless.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from autograder.author.lesson import Cell
+from autograder.author.needed import used
+
+_CALM = (
+    *(ast.Constant, ast.Name, ast.Attribute, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.UnaryOp, ast.BinOp),
+    *(ast.operator, ast.unaryop, ast.expr_context, ast.Subscript, ast.Slice),
+)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """bound: top-level names, each with the import that it is, "" for anything else."""
+
+    bound: dict[str, str] = field(default_factory=dict)
+    used: frozenset[str] = frozenset()
+    harmless: bool = False
+
+
+def kept_until(cells: Sequence[Cell]) -> dict[int, int]:
+    """For each test the place of the next cell that may change its state, len(cells) if none does."""
+    until: dict[int, int] = {}
+    waiting: list[int] = []
+    bound: dict[str, str] = {}
+    known: set[str] = set()
+    for place, cell in enumerate(cells):
+        if cell.kind not in ("test", "code", "solution") or not cell.source.strip():
+            continue
+        facts = _facts(cell.source, cell.kind == "test")
+        if cell.kind == "test":
+            waiting.append(place)
+        else:
+            same = {name for name, what in facts.bound.items() if what and bound.get(name) == what}
+            if not facts.harmless or (known | set(bound)) & (set(facts.bound) - same):
+                until |= dict.fromkeys(waiting, place)
+                waiting = []
+            bound |= facts.bound
+        known |= facts.used
+    return until | dict.fromkeys(waiting, len(cells))
+
+
+@lru_cache(maxsize=2048)
+def _facts(source: str, test: bool) -> _Facts:
+    try:
+        tree, names = ast.parse(source), used(source, test)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _Facts()
+    bound: dict[str, str] = {}
+    for statement in tree.body:
+        bound |= _bound(statement)
+    return _Facts(bound, frozenset(names), all(map(_harmless, tree.body)))
+
+
+def _bound(statement: ast.stmt) -> dict[str, str]:
+    """What a harmless statement binds."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        source = f"{statement.level}{statement.module}" if isinstance(statement, ast.ImportFrom) else ""
+        names = [(alias.asname or alias.name.split(".")[0], alias) for alias in statement.names]
+        return {name: f"{source}:{alias.name}:{alias.asname}" for name, alias in names}
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name: ""}
+    if isinstance(statement, ast.Assign):
+        return {target.id: "" for target in statement.targets if isinstance(target, ast.Name)}
+    return {}
+
+
+def _harmless(statement: ast.stmt) -> bool:
+    """Whether running it can only bind names."""
+    if isinstance(statement, ast.Pass | ast.Import):
+        return True
+    if isinstance(statement, ast.ImportFrom):
+        return all(alias.name != "*" for alias in statement.names)
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        return not statement.decorator_list and _calm(statement.args) and _calm(statement.returns)
+    if isinstance(statement, ast.ClassDef):
+        plain = not statement.decorator_list and not statement.keywords and all(map(_calm, statement.bases))
+        return plain and all(map(_harmless, statement.body))
+    if isinstance(statement, ast.Assign):
+        return _calm(statement.value) and all(isinstance(target, ast.Name) for target in statement.targets)
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _calm(part: ast.AST | None) -> bool:
+    """Whether evaluating it calls nothing that the cell wrote as a call."""
+    if part is None:
+        return True
+    inner = ast.walk(part)
+    return all(isinstance(node, (*_CALM, ast.arguments, ast.arg)) for node in inner)
