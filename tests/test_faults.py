@@ -51,7 +51,8 @@ def start(
 ) -> subprocess.Popen[str]:
     """Begin to grade. walls: by the engine in its sandbox, not by the quick trial."""
     options = map(str, (course.root.parent, file_bytes, slow, walls))
-    command = [sys.executable, "-c", GRADE, *options]
+    # -B: with no room, Python writes its own .pyc files cut short, and fails when it reads them again.
+    command = [sys.executable, "-B", "-c", GRADE, *options]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **pipes)
 

@@ -597,7 +597,8 @@ class KVCache:
                 cross = (block.cross_attention, block.norm2, self.cross, self.mask)
                 for layer, norm, kept, mask in (own, cross):
                     parts = (layer.q_proj, layer.k_proj, layer.v_proj)[: 3 if kept is self.own else 1]
-                    q, *new = (blocks.split_heads(part(norm(x)), layer.n_heads) for part in parts)
+                    y = norm(x)
+                    q, *new = (blocks.split_heads(part(y), layer.n_heads) for part in parts)
                     if new:  # (B, H, 1, D), behind what is there
                         pairs = zip(kept[n] or [], new, strict=False)
                         kept[n] = [torch.cat(two, dim=2) for two in pairs] or new
