@@ -43,8 +43,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """JupyterLab on a course of its own, whose folders are all new, with nobody's own settings."""
     root = tmp_path_factory.mktemp("class")
     names = {"AUTOGRADER_COURSE": "course", "AUTOGRADER_EXCHANGE": "exchange", "BYHAND_WORK": "work"}
-    names |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
-    with served(ROOT, **{name: str(root / folder) for name, folder in names.items()}) as address:
+    with served(ROOT, root, **{name: str(root / folder) for name, folder in names.items()}) as address:
         yield address
 
 

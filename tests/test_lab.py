@@ -172,11 +172,16 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.contextmanager
-def served(course: Path, **folders: str) -> Iterator[str]:
-    """`byhand lab` for real, from this copy of the course: the address it prints. Nothing is left behind."""
+def served(course: Path, own: Path, **folders: str) -> Iterator[str]:
+    """`byhand lab` for real, from this copy of the course: the address it prints. Nothing is left behind.
+
+    own: an empty folder for JupyterLab's settings and tabs, so that nobody's own have a say.
+    """
     environment = {**os.environ, "PYTHONPATH": str(course), "PYTHONUNBUFFERED": "1"}
     for name in ("AUTOGRADER_COURSE", "AUTOGRADER_EXCHANGE", "BYHAND_WORK"):
         environment.pop(name, None)
+    for name in ("SETTINGS", "WORKSPACES"):
+        environment[f"JUPYTERLAB_{name}_DIR"] = str(own / name.lower())
     command = [sys.executable, "-m", "byhand.cli", "lab", LESSON, "--no-browser"]
     process = subprocess.Popen(
         command,
@@ -202,8 +207,8 @@ def served(course: Path, **folders: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def running(course: Path) -> Iterator[str]:
-    with served(course) as address:
+def running(course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(course, tmp_path_factory.mktemp("jupyterlab")) as address:
         yield address
 
 
@@ -240,11 +245,14 @@ def test_without_the_token_nobody_reads_anything(running: str) -> None:
 
 @pytest.fixture
 def page(running: str) -> Iterator[Page]:
+    """A page of Chromium; its last sight is left in artefacts/lab.png."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_page()
+        opened = browser.new_page()
+        yield opened
+        opened.screenshot(path=lab.ROOT / "artefacts" / "lab.png")
         browser.close()
 
 
@@ -254,8 +262,8 @@ def test_the_address_opens_the_lesson_and_asks_nothing(page: Page, running: str)
     elsewhere: list[str] = []
     page.on("request", lambda sent: elsewhere.append(sent.url) if sent.url.startswith("http") else None)
     page.goto(running)
-    page.wait_for_selector(f".lm-TabBar-tabLabel:has-text('{LESSON}.ipynb')", timeout=60_000)
-    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+    page.wait_for_selector(f".lm-TabBar-tabLabel:has-text('{LESSON}.ipynb')", timeout=180_000)
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=180_000)
     page.wait_for_load_state("networkidle")
     assert page.locator(".jp-Dialog, .Toastify__toast").count() == 0
     assert [url for url in elsewhere if not url.startswith(base)] == []
