@@ -45,6 +45,15 @@ def test_what_an_attack_leaves_in_the_control_is_found_and_ends_with_its_wall(co
     assert ["sleep", "4322"] not in [line[:2] for line in lines]
 
 
+def test_an_attack_that_breaks_the_gradebook_earns_nothing_and_harms(control: Control, tmp_path: Path):
+    (tmp_path / "result.json").write_text('{"status": 0, "left": [], "seconds": 1.0}')
+    (tmp_path / "gradebook.db").write_text("no database, but " + 100 * "text ")
+    outcome = control._outcome(tmp_path)
+    assert (outcome.points, outcome.harmed) == ({}, True)
+    (tmp_path / "result.json").unlink()
+    assert control._outcome(tmp_path).harmed
+
+
 def test_a_sample_holds_one_in_twelve_of_every_class_each_from_another_part_of_it():
     chosen = sample(everything())
     count = Counter(group for group, _ in chosen)

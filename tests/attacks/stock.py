@@ -146,8 +146,10 @@ class Control:
                 "CANARY": f"CANARY-{self.secret}", "MPLBACKEND": "agg", "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
 
     def _outcome(self, out: Path) -> Outcome:
-        told = json.loads((out / "result.json").read_text())
-        points = _points(out / "gradebook.db")
+        try:
+            told, points = json.loads((out / "result.json").read_text()), _points(out / "gradebook.db")
+        except (OSError, ValueError, sa.exc.SQLAlchemyError):  # the attack broke it: nobody has points
+            told, points = {"status": 0, "left": [], "seconds": 0.0}, {}
         found = out / "autograded" / ATTACKER / LESSON / FILE
         shown = _outputs(found.read_text(errors="replace")) if found.is_file() else ""
         leaks = [word for word in (self.secret, "secret_") if word in shown]
