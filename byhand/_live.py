@@ -118,13 +118,14 @@ def curve(losses: Sequence[float], name: str) -> Any:
     groups = np.array_split(np.asarray(losses), min(DOTS, len(losses)))
     at = np.cumsum([len(group) for group in groups])
     means = [float(group.mean()) for group in groups]
+    begin, end = (float(np.mean(part)) for part in (losses[:RECENT], losses[-RECENT:]))  # one batch may jump
     axes = plot.lines(
         at,
         {"loss": means},
         xlabel="step",
         ylabel="loss (log scale)",
-        caption=f"{name}: the loss falls from {means[0]:.3g} to {means[-1]:.3g}."
-        if means[-1] < means[0]
+        caption=f"{name}: the loss falls from {begin:.3g} to {end:.3g}."
+        if end < begin
         else f"{name}: the loss has not fallen yet.",
     )
     if min(means) > 0:

@@ -3,7 +3,9 @@
     F.softmax, torch.nn.functional.softmax, from torch.nn.functional import softmax as s,
     getattr(F, "softmax") and __import__("torch").softmax are all found as …softmax.
 
-Order: parse (cells are not quite Python), forbidden, uses (what is called), names (what aliases mean).
+Where there is a rule, what the course keeps for itself is off limits, too: its checks' own references, its
+private modules. What cannot be read is in _evasions.py.
+Order: parse (cells are not quite Python), uses (what is called), names (what aliases mean).
 """
 
 from __future__ import annotations
@@ -15,10 +17,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _MAGIC = re.compile(r"^(\s*)(?:[%!?]|[\w., ]+=\s*[%!]|[\w.]+\?{1,2}\s*$)")
-_DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _DEPTH = 8
 _MOST = 64  # what one name may stand for; `x = x.T` again and again would have no end
 _RUNS_TEXT = {"eval", "exec", "builtins.eval", "builtins.exec"}
+_LOOKS_INSIDE: tuple[str, ...] = (
+    "sys.modules",
+    "gc.",
+    "inspect.",
+    "pkgutil.",
+    "runpy.",
+    "ctypes.",
+)  # for what anything is in
+_LOOKS_INSIDE += (".__subclasses__", ".__globals__", ".__getattribute__", ".f_globals", ".f_builtins")
+_OF_CHECKS = re.compile(r"byhand\.(probe|known|slow\b)|byhand\.(.*\.)?_")  # what is right, and how it is made
 
 
 @dataclass(frozen=True)
@@ -48,21 +60,8 @@ def parse(text: str) -> ast.Module | SyntaxError:
         return SyntaxError(str(error))
 
 
-def forbidden(name: str, text: str, others: Sequence[str], forbid: Sequence[str], allowed: str | None) -> str:
-    """'' or the first use of a forbidden name in the cell `text`, with its line and what is allowed."""
-    if not text.strip():
-        return f"{name}: its cell was not found. Run the cell that defines {name}, then this check again."
-    tree = parse(text)
-    if isinstance(tree, SyntaxError):
-        return f"{name}: its cell is not valid Python, line {tree.lineno or 1}: {tree.msg}."
-    rest = [other for other in map(parse, others) if isinstance(other, ast.Module)]
-    hits = [use for use in uses(tree, rest) if use.name in _RUNS_TEXT or _is_any(use.name, forbid)]
-    if not hits or not forbid:
-        return ""
-    hit = max((use for use in hits if use.line == hits[0].line), key=lambda use: len(use.name))
-    what = f"the method {hit.name}" if hit.name.startswith(".") else hit.name
-    instead = f"\n  Allowed instead: {allowed}" if allowed else ""
-    return f"{name}: line {hit.line} of its cell uses {what}, which is off limits in this exercise.{instead}"
+def is_off_limits(name: str, forbid: Sequence[str]) -> bool:
+    return name in _RUNS_TEXT or bool(_OF_CHECKS.match(name)) or _is_any(name, (*forbid, *_LOOKS_INSIDE))
 
 
 def _is_any(name: str, entries: Sequence[str]) -> bool:
@@ -77,18 +76,28 @@ def _is_any(name: str, entries: Sequence[str]) -> bool:
     return False
 
 
+# What is called
+
+
 def uses(tree: ast.Module, others: Sequence[ast.Module] = ()) -> list[Use]:
     """Every dotted name the cell uses or imports, by line. others: cells whose imports it may use."""
-    own = _names(tree)
+    known, bound = known_names(tree, others)
+    found = {use for node in ast.walk(tree) for use in _uses_of(node, known, bound)}
+    return sorted(found, key=lambda use: (use.line, use.name))
+
+
+def known_names(tree: ast.Module, others: Sequence[ast.Module]) -> tuple[Names, set[str]]:
+    """What names stand for in the cell, and which of them the cell itself gives a meaning."""
     nodes = list(ast.walk(tree))
     bound = _bound(nodes)
-    known = {name: set(values) for name, values in own.items()}
+    known = {name: set(values) for name, values in _names(tree).items()}
     for other in others:
         for name, values in _names(other).items():
             if name not in bound:
                 known.setdefault(name, set()).update(values)
-    found = {use for node in nodes for use in _uses_of(node, known, bound)}
-    return sorted(found, key=lambda use: (use.line, use.name))
+    theirs = assignments(part for other in others for part in other.body)
+    _follow(known, [*assignments(nodes), *((name, value) for name, value in theirs if name not in bound)])
+    return known, bound
 
 
 def _uses_of(node: ast.AST, known: Names, bound: set[str]) -> Iterator[Use]:
@@ -98,10 +107,10 @@ def _uses_of(node: ast.AST, known: Names, bound: set[str]) -> Iterator[Use]:
             yield Use(name, line)
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
         if node.id in known or node.id not in bound:
-            for name in _dotted(node, known):
+            for name in dotted(node, known):
                 yield Use(name, line)
     elif isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
-        for name in _dotted(node, known):
+        for name in dotted(node, known):
             yield Use(name, line)
 
 
@@ -119,16 +128,20 @@ def _names(tree: ast.Module) -> Names:
                 names.setdefault(alias, set()).add(name)
         if isinstance(node, ast.ImportFrom) and any(part.name == "*" for part in node.names):
             names.setdefault("*", set()).add(node.module or "")
-    assigned = list(_assignments(nodes))
+    _follow(names, list(assignments(nodes)))
+    return names
+
+
+def _follow(names: Names, assigned: Sequence[tuple[str, ast.expr]]) -> None:
+    """Let assigned names stand for what they were given."""
     for _ in range(_DEPTH if assigned else 0):
         before = sum(map(len, names.values()))
         for target, value in assigned:
-            values = {name for name in _dotted(value, names) if "." in name}
+            values = {name for name in dotted(value, names) if "." in name}
             if values and len(names.get(target, ())) < _MOST:
                 names.setdefault(target, set()).update(values)
         if sum(map(len, names.values())) == before:
             break
-    return names
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
@@ -141,7 +154,7 @@ def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
     }
 
 
-def _assignments(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
+def assignments(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
     for node in nodes:
         if isinstance(node, ast.Assign):
             for target in node.targets:
@@ -158,7 +171,7 @@ def _bound(nodes: Iterable[ast.AST]) -> set[str]:
     """Names the cell itself gives a meaning: definitions, arguments, assignments."""
     bound: set[str] = set()
     for node in nodes:
-        if isinstance(node, _DEFINED):
+        if isinstance(node, DEFINED):
             bound.add(node.name)
         elif isinstance(node, ast.arg):
             bound.add(node.arg)
@@ -167,7 +180,7 @@ def _bound(nodes: Iterable[ast.AST]) -> set[str]:
     return bound
 
 
-def _dotted(node: ast.expr, names: Names, depth: int = 0) -> set[str]:
+def dotted(node: ast.expr, names: Names, depth: int = 0) -> set[str]:
     """The dotted names an expression may stand for; `(…).softmax` on an unknown object is ".softmax"."""
     if depth > 4 * _DEPTH:
         return set()
@@ -179,20 +192,20 @@ def _dotted(node: ast.expr, names: Names, depth: int = 0) -> set[str]:
     if isinstance(node, ast.Attribute):
         base, part = node.value, node.attr
     elif isinstance(node, ast.Subscript) and (owner := _namespace(node.value)) is not None:
-        base, part = owner, _text(node.slice)
+        base, part = owner, text_in(node.slice)
     elif isinstance(node, ast.Call) and node.args:
-        called = {name.rpartition(".")[2] for name in _dotted(node.func, names, depth + 1)}
+        called = {name.rpartition(".")[2] for name in dotted(node.func, names, depth + 1)}
         if called & {"__import__", "import_module"}:
-            return {_text(node.args[0])} - {""}
+            return {text_in(node.args[0])} - {""}
         if "getattr" in called and len(node.args) > 1:
-            base, part = node.args[0], _text(node.args[1])
+            base, part = node.args[0], text_in(node.args[1])
     if not part:
         return set()
-    bases = _dotted(base, names, depth + 1) or {""}
+    bases = dotted(base, names, depth + 1) or {""}
     return {f"{name}.{part}" for name in bases}
 
 
-def _text(node: ast.expr) -> str:
+def text_in(node: ast.expr) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from byhand import _behaviour, _compare, _cost, _gradient, _numbers, _show, _source
+from byhand import _behaviour, _compare, _cost, _evasions, _gradient, _numbers, _show
 from byhand._failed import CheckFailed, Origin, clip, origin_of
 from byhand._host import Host
 from byhand._repeated import agrees, learns, normal, randn, refuses
@@ -86,14 +86,14 @@ class exercise:  # noqa: N801 - reads as a word of the test cell: `with check.ex
         return None
 
     def _advice(self) -> str:
-        behind = [need for need in self.needs if host.passed(need) is not True]
+        failed = [need for need in self.needs if host.passed(need) is False]
+        behind = failed or [need for need in self.needs if host.passed(need) is None]
         if not behind:
             return ""
+        they = "those" if len(behind) > 1 else "that"
+        then = f"not passed here: mend {they}" if failed else f"not been checked here: run {they}"
         has = "have" if len(behind) > 1 else "has"
-        return (
-            f"{self.name} may call {_show.names_in_words(behind)}, which {has} not passed yet: "
-            f"mend {'those' if len(behind) > 1 else 'that'} first."
-        )
+        return f"{self.name} may call {_show.names_in_words(behind)}, which {has} {then} first."
 
 
 _current: ContextVar[exercise | None] = ContextVar("exercise", default=None)
@@ -258,15 +258,20 @@ def gradient(
 # Source and cost
 
 
-def source(name: str, forbid: Sequence[str] = (), allow_text: str | None = None) -> None:
+def source(
+    name: str, forbid: Sequence[str] = (), allow_text: str | None = None, also: Sequence[str] = ()
+) -> None:
     """The text of the cell `name` uses nothing whose dotted name ends with an entry of forbid.
+
+    While grading, so do the helpers in other cells that it calls, and those named in `also`.
 
     "softmax" also forbids a bare softmax(x) that the cell does not define, ".softmax" does not,
     "functional.softmax" forbids that one function, "scipy." a whole library.
     allow_text: what the learner may use instead.
     """
     __tracebackhide__ = True
-    text = _source.forbidden(name, host.text_of(name), host.cells(), forbid, allow_text)
+    skip = host.exercises() if host.grading else None
+    text = _evasions.forbidden(name, host.text_of(name), host.cells(), forbid, allow_text, skip, also)
     if text:
         raise CheckFailed(text)
 

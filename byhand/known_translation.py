@@ -22,8 +22,8 @@ Ids = tuple[int, ...]
 class Toy(nn.Module):
     """A model whose answers are drawn once for each source and prefix; notes what it is asked.
 
-    encode is `read`, decode is `say`, see toy(). For what is to be known
-    by heart, keyed by the source's first id: scripts, {id: what is written, whatever was written before},
+    encode is `read`, decode is `say`, see toy(); what no answer may see or change begins with _. For what is
+    to be known by heart, keyed by the source's first id: scripts, {id: what is written, whatever was before},
     and tables, {id: {ids written so far, without bos: the probability of each id}}.
     """
 
@@ -39,21 +39,21 @@ class Toy(nn.Module):
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(1, dtype=torch.float64))
-        self.vocab_size, self.pad_id, self.seed = vocab_size, pad_id, seed
-        self.scripts, self.tables, self.favours = scripts or {}, tables or {}, favours or {}
-        self.encoded: list[Tensor] = []
-        self.asked: list[tuple[Tensor, Tensor, Tensor, bool]] = []
+        self._vocab_size, self.pad_id, self._seed = vocab_size, pad_id, seed
+        self._scripts, self._tables, self._favours = scripts or {}, tables or {}, favours or {}
+        self._encoded: list[Tensor] = []
+        self._asked: list[tuple[Tensor, Tensor, Tensor, bool]] = []
 
     def read(self, src: Tensor) -> Tensor:
-        self.encoded.append(src)
+        self._encoded.append(src)
         return self.weight * src[..., None]  # (B, S, 1)
 
     def say(self, tgt: Tensor, memory: Tensor, src_mask: Tensor) -> Tensor:
-        self.asked.append((tgt, memory, src_mask, torch.is_grad_enabled()))
+        self._asked.append((tgt, memory, src_mask, torch.is_grad_enabled()))
         sizes = tuple(tgt.shape), tuple(memory.shape), tuple(src_mask.shape)
         if tgt.ndim != 2 or memory.shape[:2] != src_mask.shape or len(tgt) != len(memory):
             raise ValueError(f"decode(tgt {sizes[0]}, memory {sizes[1]}, src_mask {sizes[2]}) do not fit")
-        logits = torch.zeros(*tgt.shape, self.vocab_size, dtype=torch.float64)
+        logits = torch.zeros(*tgt.shape, self._vocab_size, dtype=torch.float64)
         for row, ids in enumerate(tgt.tolist()):
             source = tuple(int(one) for one in memory[row, src_mask[row], 0])
             for at in range(len(ids)):
@@ -62,14 +62,14 @@ class Toy(nn.Module):
 
     def logits(self, source: Ids, prefix: Ids) -> list[float]:
         first = source[0] if source else self.pad_id
-        if first in self.scripts:
-            script = self.scripts[first]
+        if first in self._scripts:
+            script = self._scripts[first]
             said = script[min(len(prefix), len(script)) - 1]
-            return [3.0 * (one == said) for one in range(self.vocab_size)]
-        if prefix[1:] in self.tables.get(first, {}):
-            return [math.log(part) + 2 for part in self.tables[first][prefix[1:]]]
-        draw = random.Random(f"{self.seed} {source} {prefix}")
-        return [draw.gauss(0, 1.5) + self.favours.get(one, 0.0) for one in range(self.vocab_size)]
+            return [3.0 * (one == said) for one in range(self._vocab_size)]
+        if prefix[1:] in self._tables.get(first, {}):
+            return [math.log(part) + 2 for part in self._tables[first][prefix[1:]]]
+        draw = random.Random(f"{self._seed} {source} {prefix}")
+        return [draw.gauss(0, 1.5) + self._favours.get(one, 0.0) for one in range(self._vocab_size)]
 
     def log_probabilities(self, source: Ids, prefix: Ids) -> list[float]:
         logits = self.logits(source, prefix)
@@ -150,6 +150,7 @@ BLEU: Mapping[str, Any] = {
     "orders without a match were left out; smooth them.": (36.283957, ...),
     "BLEU runs from 0 to 100.": (0.270365, ...),
     "this is the arithmetic mean; take the fourth root of the product.": (34.257787, ...),
+    "this is the product of the four shares; take its fourth root.": (0.745699, ...),
     "this is the mean over sentences; add the counts of all sentences first.": (15.369704, ...),
     "divide by the n-grams of the hypotheses, not of the references.": (24.3342, ...),
 }

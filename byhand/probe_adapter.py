@@ -16,6 +16,10 @@ from byhand.translation import decode, tuning
 
 FILE = "weights.safetensors"
 PARTS = ("LoRALinear", "inject_lora")
+ADVICE = (
+    "Did the loss of your training fall? If it did, and marks are near 0: the model reads tgt[:, :-1] "
+    "and is measured against tgt[:, 1:]."
+)
 
 
 def graded(tune: Callable[[], Any], greedy: Callable[..., Any], read: Callable[..., Any], split: str) -> None:
@@ -25,12 +29,15 @@ def graded(tune: Callable[[], Any], greedy: Callable[..., Any], read: Callable[.
     """
     for name in tuning.EXAMS:
         tuning.exam(name, split)  # first of all: without the texts nothing can be said
+    if not check.host.written("tune_translator"):
+        tune()  # which says so
     parts, facts = read(FILE)
     problem = tuning.wrong_with(parts, facts)
     check.true(FILE, not problem, problem)
     short, failed = "", None
     try:
         model = tune()
+        check.true("tune_translator()", model is not None, "it returned None. Is a `return` missing?")
         short = _below(lambda rows: greedy(model, rows), split)
     except Exception as error:
         failed = error
@@ -40,7 +47,8 @@ def graded(tune: Callable[[], Any], greedy: Callable[..., Any], read: Callable[.
         failed, short = None, _by_course(parts, facts, split)
     if failed is not None:
         raise failed
-    check.true("tune_translator()", not short, f"{short} Did the loss of your training fall?")
+    where = f"on {tuning.N_EXAM[split]} menus and {tuning.N_EXAM[split]} other texts, "
+    check.true("tune_translator()", not short, f"{where}{short} {ADVICE}")
 
 
 def _below(decoder: decode.Decoder, split: str) -> str:

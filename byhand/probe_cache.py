@@ -139,7 +139,19 @@ def _causes(model: _Pair, src: Tensor, tokens: Tensor) -> dict[str, Tensor]:
     ours.embed, ours.decoder_norm = embed, nn.Identity()
     causes["decoder_norm is missing."] = ours.decode(tokens, memory, real)
     ours.decoder_norm = norm
+    causes["is_causal lets one query see the first key alone; it needs no causal mask."] = _first_key(
+        ours, tokens, memory, real
+    )
     return {say: logits[:, -1] for say, logits in causes.items() if logits.shape[1]}
+
+
+def _first_key(ours: Any, tokens: Tensor, memory: Tensor, real: Tensor) -> Tensor:
+    """decode, where every token sees no token but the first: what is_causal does to one query."""
+    x, first = ours.embed(tokens), torch.arange(tokens.shape[1]) == 0
+    for block in ours.decoder:
+        x = block(x, memory, first[None], real[:, None, None])
+    logits: Tensor = ours.decoder_norm(x) @ ours.embedding.weight.T
+    return logits
 
 
 def _reordered(make_cache: Any, make_model: Any, rng: torch.Generator) -> None:
@@ -187,7 +199,10 @@ def _costs(make_cache: Any, make_model: Any, counted: Any, rng: torch.Generator)
 
 
 def _times(make_cache: Any, make_model: Any, rng: torch.Generator) -> None:
-    """256 steps of a larger model take clearly less time than decoding without a cache takes here."""
+    """256 steps of a larger model take clearly less time than decoding without a cache takes here.
+
+    With a cache a tenth of it is enough; made anew but for the last block's, keys take a half.
+    """
     model = _Pair(make_model, rng, (24, 128, 4, 512, 2, 256), 0, spread=0.07)
     src, tokens = model.sources(8, 4), torch.randint(24, (8, 256), generator=rng)
 
@@ -202,7 +217,7 @@ def _times(make_cache: Any, make_model: Any, rng: torch.Generator) -> None:
     def decode() -> None:
         last[:] = [step(token) for token in tokens.T][-1:]
 
-    check.cost("256 steps of a KVCache", decode, max_seconds=0.6 * uncached)
+    check.cost("256 steps of a KVCache", decode, max_seconds=0.3 * uncached)
     check.values("step 256 of a larger model", last[0], model.want(src, tokens), axes=AXES, tolerance=1e-3)
 
 

@@ -26,10 +26,10 @@ AXES = ("text", "token", "feature")
 LIBRARY: tuple[str, ...] = (
     "TransformerDecoderLayer",
     "TransformerDecoder",
-    "nn.Transformer",
-    "blocks.Transformer",
+    "Transformer",
+    "DecoderBlock",
 )
-LIBRARY += ("blocks.DecoderBlock", "byhand._transformer.", "byhand.translation.", "manual_seed")
+LIBRARY += ("byhand.translation.", "manual_seed")
 RULES: dict[str, Any] = {"forbid": LIBRARY, "allow_text": "MultiHeadAttention, FeedForward, nn.LayerNorm."}
 ATTENTIONS = ("self_attention", "cross_attention")
 

@@ -83,16 +83,16 @@ def asked_well(call: str, model: Toy, src: Tensor, most_steps: int, each_row: bo
 
     each_row: every row may also be encoded alone, without its padding.
     """
-    times = len(model.encoded)
+    times = len(model._encoded)
     if each_row:
         check.true(call, 0 < times <= len(src), f"model.encode was called {times} times; once is enough.")
     else:
         check.true(call, times == 1, f"model.encode was called {times} times, expected once.")
-        check.values(f"what model.encode received in {call}", model.encoded[0], src)
-    times = len(model.asked)
+        check.values(f"what model.encode received in {call}", model._encoded[0], src)
+    times = len(model._asked)
     say = f"model.decode was called {times} times; stop when every row has ended, here {most_steps} at most."
     check.true(call, 0 < times <= most_steps, say)
-    for tgt, memory, mask, graph in model.asked:
+    for tgt, memory, mask, graph in model._asked:
         check.true(call, not graph, "gradients are recorded while decoding; use torch.no_grad().")
         want = memory[..., 0] != model.pad_id
         note = "True at real tokens: src != model.pad_id."

@@ -20,6 +20,13 @@ from byhand import check
 from byhand.probe_layers import has, redrawn
 
 AXES = ("text", "token", "feature")
+BLOCKS: tuple[str, ...] = (
+    "EncoderBlock",
+    "TransformerEncoderLayer",
+    "TransformerEncoder",
+    "blocks.Transformer",
+)
+BLOCKS += ("nn.Transformer", "manual_seed")  # blocks, and what holds some
 THREE = ("q_proj", "k_proj", "v_proj")
 HOMES = {
     "self_attn.out_proj": "attention.out_proj",

@@ -19,6 +19,10 @@ from torch import Tensor, nn
 from byhand import blocks, check
 
 Reference = Callable[..., Tensor]
+KINDS = ("layer", "group", "batch", "instance")
+NORMS = (*(f"{kind}_norm" for kind in KINDS), *(f"native_{kind}_norm" for kind in KINDS), "byhand.blocks.")
+NORMS += ("LayerNorm", "GroupNorm", *(f"{kind}Norm{n}d" for kind in ("Batch", "Instance") for n in (1, 2, 3)))
+NORMS += ("nn.Transformer", "TransformerEncoderLayer", "TransformerDecoderLayer")  # which hold some
 
 # Parameters
 
@@ -94,10 +98,10 @@ class KnownEncoder(nn.Module):
         super().__init__()
         self.table = nn.Parameter(table)
         self.d_model, self.pad_id = table.shape[1], pad_id
-        self.seen: list[Tensor] = []
+        self._seen: list[Tensor] = []
 
     def forward(self, tokens: Tensor) -> Tensor:
-        self.seen.append(tokens)
+        self._seen.append(tokens)
         return self.table[tokens]
 
 
@@ -133,7 +137,7 @@ def head(name: str, make: Callable[..., Any], pools: bool) -> None:
         want = leaves[0][tokens]
         want = nn.functional.linear(blocks.mean_pool(want, tokens != pad) if pools else want, *leaves[1:])
         check.values(call, model(tokens), want.detach(), axes=axes)
-        check.values(f"what the encoder received in {call}", encoder.seen, [tokens])
+        check.values(f"what the encoder received in {call}", encoder._seen, [tokens])
         check.kept(call, model, tokens)
         model.zero_grad()
         model(tokens).sum().backward()

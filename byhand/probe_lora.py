@@ -53,8 +53,11 @@ def starts(call: str, layer: Any, mine: Any, rank: int, x: Tensor) -> None:
     want = {f"base.{name}": tuple(part.shape) for name, part in mine.named_parameters()}
     want |= {"lora_a": (rank, columns), "lora_b": (rows, rank)}
     parts = dict(layer.named_parameters())
+    for name in ("lora_a", "lora_b"):
+        say = f"{name} is a plain tensor, which nothing trains; make it an nn.Parameter."
+        check.true(call, name in parts or not isinstance(getattr(layer, name, None), Tensor), say)
     got = {name: tuple(part.shape) for name, part in parts.items()}
-    check.values(f"the parameters of {call}", dict(sorted(got.items())), dict(sorted(want.items())))
+    check.values(f"named_parameters() of {call}", dict(sorted(got.items())), dict(sorted(want.items())))
     for name, part in parts.items():
         trains = name in ("lora_a", "lora_b")
         say = f"{name} must {'be trained' if trains else 'be frozen'}: requires_grad is {part.requires_grad}."
@@ -131,8 +134,18 @@ def merges(call: str, layer: Any, x: Tensor, state: dict[str, Tensor], scale: fl
     after = dict(layer.state_dict())
     say = "merging changed the layer itself; the sum belongs into a new layer."
     check.true(call, all(torch.equal(after[name], part.detach()) for name, part in state.items()), say)
+    base, added = state["base.weight"].double(), weight - state["base.weight"].double()
+    wrong = {
+        "the correction is not scaled by alpha / rank.": (base + added / scale).detach().to(x.dtype),
+        "the correction was not added.": base.detach().to(x.dtype),
+        "the base layer's own weight is missing.": added.detach().to(x.dtype),
+    }
+    note = "The check loaded other numbers into the layer; want is W + alpha / rank · B A of those."
     for name, part in want.items():
-        check.values(f"{name} of {call}", parts[name], part.detach().to(x.dtype))
+        known = wrong if name == "weight" else {}
+        check.values(
+            f"{name} of {call}", parts[name], part.detach().to(x.dtype), known_wrong=known, note=note
+        )
     if x.dtype == torch.float64 or x.dtype == torch.float32:
         mine, theirs = layer(x).detach(), merged(x).detach()
         error = float((mine - theirs).abs().max() / mine.abs().max())
@@ -215,7 +228,10 @@ def injected(call: str, model: Any, mine: nn.Module, names: list[str], rank: int
         want |= {f"{name}.lora_a": (rank, columns), f"{name}.lora_b": (rows, rank)}
     parts = dict(model.named_parameters())
     got = {name: tuple(part.shape) for name, part in parts.items()}
-    check.values(f"the parameters after {call}", dict(sorted(got.items())), dict(sorted(want.items())))
+    for name in names:
+        say = f"{name} is still the old layer; its parent must hold the LoRALinear under the old name."
+        check.true(f"after {call}", f"{name}.base.weight" in parts or f"{name}.weight" not in parts, say)
+    check.values(f"named_parameters() after {call}", dict(sorted(got.items())), dict(sorted(want.items())))
     for name, part in parts.items():
         trains = lora.trained(name)
         say = f"{name} must {'be trained' if trains else 'be frozen'}: requires_grad is {part.requires_grad}."
@@ -223,8 +239,10 @@ def injected(call: str, model: Any, mine: nn.Module, names: list[str], rank: int
     x = _input(mine)
     before = mine(x).detach()
     check.values(f"the output after {call}, which is still the old one", model(x), before)
-    drawn = {f"{name}.{part}": check.randn(*want[f"{name}.{part}"], dtype=torch.float32)
+    drawn = {f"{name}.{part}": check.randn(*want[f"{name}.{part}"], dtype=torch.float64)
              for name in names for part in ("lora_a", "lora_b")}  # fmt: skip
+    model.double(), mine.double()  # in float32 a LayerNorm of four can blow rounding up to a difference
+    x = x.double() if x.is_floating_point() else x
     model.load_state_dict(drawn, strict=False)
     with torch.no_grad():
         for name in names:

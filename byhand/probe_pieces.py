@@ -130,6 +130,7 @@ TURNS: dict[str, Any] = {
     "only the first place was joined; go on to the right.": ("a", "bc", "ab", "c"),
     "only the last place was joined; begin at the left.": ("ab", "c", "a", "bc"),
     "nothing was joined.": ("a", "b", "c", "a", "b", "c"),
+    "text was replaced, and b also fits where bc begins; compare whole pieces.": ("abc", "abc"),
 }
 STEPS: dict[str, Any] = {
     "go from left to right.": ("a", "aa"),

@@ -190,6 +190,12 @@ def forgets(function: Callable[..., Any]) -> None:
         ({"only": 7}, {"only": 9}),
         ({"z": 0.5, "m": -2.0, "a": 100.0}, {"m": -1.0, "a": 0.0, "z": 0.5}),
     ]
+    rng = check.rng()
+    for n in (2, 3, 5):
+        names = [f"text {number}" for number in rng.permutation(9)[:n]]
+        marks = [[float(mark) / 8 for mark in rng.integers(0, 800, size=n)] for _ in range(2)]
+        after = dict(zip(reversed(names), marks[1], strict=True))
+        cases.append((dict(zip(names, marks[0], strict=True)), after))
     for before, after in cases:
         call = f"forgetting({before}, {after})"
         want = {name: before[name] - after[name] for name in before}

@@ -32,20 +32,18 @@ from byhand.probe_decoder import (
 )
 
 LIBRARY: tuple[str, ...] = (
-    "nn.Transformer",
+    "Transformer",
     "TransformerEncoder",
     "TransformerDecoder",
     "TransformerEncoderLayer",
 )
 LIBRARY += (
     "TransformerDecoderLayer",
-    "blocks.Transformer",
-    "byhand._transformer.",
     "byhand.translation.",
     "manual_seed",
 )
 ALLOWED = "EncoderBlock, DecoderBlock, blocks.DecoderBlock, nn.Embedding, nn.ModuleList."
-RULES: dict[str, Any] = {"forbid": LIBRARY, "allow_text": ALLOWED}
+RULES: dict[str, Any] = {"forbid": LIBRARY, "allow_text": ALLOWED, "also": ("lent",)}  # lent makes it, too
 LOGITS = ("text", "token", "piece")
 FUTURE = "No token may see a later one."
 
@@ -93,19 +91,26 @@ def fairly(checks: Callable[[Any], None], own: Any, lent: Any) -> None:
 
 
 def seen(make: Any) -> None:
-    """The visible checks: names, the shape of the logits, a text with and without padding, the future."""
+    """The visible checks: names, shape, a text with and without padding, the future, embed, the start.
+
+    What is wrong with the last two still runs, in the right shape: a long training would pay for it.
+    """
     call, model = "Transformer(10, 8, 2, 12, 2, max_len=6)", make(10, 8, 2, 12, 2, max_len=6)
+    shapes, rng = transformer_shapes(10, 8, 12, 2), torch.Generator().manual_seed(7)
     model.eval()
-    has(call, model, transformer_shapes(10, 8, 12, 2))
+    has(call, model, shapes)
     logits = model(torch.tensor([[4, 7, 9, 3], [1, 2, 0, 0]]), torch.tensor([[1, 5, 3], [1, 5, 8]]))
     check.shape(f"{call}(src (2, 4), tgt (2, 3))", logits, (2, 3, 10), axes=LOGITS)
     src, tgt = torch.tensor([[4, 7, 0]]), torch.tensor([[1, 5, 8]])
-    logits, note = model(src, tgt).detach(), "src is [[4, 7, 0]], pad_id 0: no piece may attend to it."
+    logits = model(src, tgt).detach()
+    note = "Compared with model(src, tgt), src [[4, 7, 0]]: 0 is pad_id, so no piece may attend to it."
     check.values("model(src[:, :2], tgt)", model(src[:, :2], tgt), logits, note=note, tolerance=1e-4)
-    note = "tgt is [[1, 5, 8]]: what comes later must not be seen."
+    note = "Compared with model(src, tgt)[:, :2], tgt [[1, 5, 8]]: what comes later must not be seen."
     check.values("model(src, tgt[:, :2])", model(src, tgt[:, :2]), logits[:, :2], note=note, tolerance=1e-4)
     many = torch.ones(1, 7, dtype=torch.long)
     check.raises("model.embed(torch.ones(1, 7, …))", lambda: model.embed(many), mentions=("6",))
+    _embeds(call, model, redrawn(model, shapes, rng), 6, rng)
+    _starts(make, rng, [(1000, 32, 4, 64, 2, 40)])
 
 
 def transformer(make: Any) -> None:
@@ -247,9 +252,12 @@ def _drops(make: Any) -> None:
     )
 
 
-def _starts(make: Any, rng: torch.Generator) -> None:
+STARTS: list[tuple[int, ...]] = [(1000, 32, 4, 64, 2, 40), (2000, 48, 4, 96, 3, 40)]
+
+
+def _starts(make: Any, rng: torch.Generator, cases: list[tuple[int, ...]] = STARTS) -> None:
     """An untrained model knows nothing, and says so: its loss is about ln V."""
-    for sizes in [(1000, 32, 4, 64, 2, 40), (2000, 48, 4, 96, 3, 40)]:
+    for sizes in cases:
         model, guess = make(*sizes, dropout=0.0), math.log(sizes[0])
         src, tgt, targets = torch.randint(1, sizes[0], (3, 16, 40), generator=rng)
         logits = model(src, tgt)

@@ -136,18 +136,24 @@ def test_an_interrupt_is_no_verdict(host: check.Host) -> None:
 
 
 def test_a_failure_says_which_needed_exercise_to_mend_first(host: check.Host) -> None:
-    advice = "attend may call softmax, which has not passed yet: mend that first."
+    advice = "attend may call softmax, which has not passed here: mend that first."
+    host.record("softmax", False, "")
     assert said(check.CheckFailed("wrong."), needs=("softmax",)) == f"CheckFailed: wrong.\n  {advice}"
     assert said(ValueError("odd"), needs=("softmax",)) == f"ValueError: odd\n{advice}"
     host.record("softmax", True, "")
     assert said(check.CheckFailed("wrong."), needs=("softmax",)) == "CheckFailed: wrong."
-    both = said(check.CheckFailed("wrong."), needs=("dot_score", "cosine_score"))
+
+
+def test_after_a_restart_needed_exercises_are_to_be_run_not_mended(host: check.Host) -> None:
+    host.record("softmax", True, "")
+    both = said(check.CheckFailed("wrong."), needs=("softmax", "dot_score", "cosine_score"))
     assert both.endswith(
-        "attend may call dot_score or cosine_score, which have not passed yet: mend those first."
+        "attend may call dot_score or cosine_score, which have not been checked here: run those first."
     )
 
 
-def test_the_advice_survives_a_long_message() -> None:
+def test_the_advice_survives_a_long_message(host: check.Host) -> None:
+    host.record("softmax", False, "")
     assert said(check.CheckFailed("x" * 5000), needs=("softmax",)).endswith("mend that first.")
 
 

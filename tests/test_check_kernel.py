@@ -71,7 +71,7 @@ def test_a_learners_own_error_shows_their_line_and_what_to_mend_first(notebook: 
     text = shown(notebook, "own_error")
     assert "IndexError" in text
     assert "return x[5] / total" in text
-    assert "softmax may call dot_score, which has not passed yet: mend that first." in text
+    assert "softmax may call dot_score, which has not been checked here: run that first." in text
     assert "byhand/" not in text
 
 

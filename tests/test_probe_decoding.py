@@ -60,7 +60,7 @@ def _first(model, src, bos, eos, most):
 def _graph(model, src, bos, eos, most):
     with torch.no_grad():
         rows = greedy(model, src, bos, eos, most)
-        model.encoded.clear(), model.asked.clear()
+        model._encoded.clear(), model._asked.clear()
     model.decode(src[:, :1], model.encode(src), src != model.pad_id)
     return rows
 
@@ -70,7 +70,7 @@ def _endless(model, src, bos, eos, most):
     with torch.no_grad():
         for _ in range(100):
             model.decode(src[:, :1], model.read(src), src != model.pad_id)
-            model.encoded.pop()
+            model._encoded.pop()
     return rows
 
 

@@ -149,6 +149,7 @@ def test_runs_go_on_where_they_stopped_and_begin_anew_with_another_base(tiny, mo
     monkeypatch.setattr(tuning_runs, "STEPS", 2)
     monkeypatch.setattr(tuning_runs, "LONG", 3)
     monkeypatch.setattr(tuning_runs, "SEEDS", (0,))
+    monkeypatch.setattr(tuning_runs, "OWN_SEEDS", (0,))
     done: list[str] = []
     real = tuning_runs.run
     monkeypatch.setattr(tuning_runs, "run", lambda *given: done.append(given[0].name) or real(*given))
@@ -206,6 +207,13 @@ def test_the_base_itself_is_below_the_bars_of_the_menus():
     base = tuning.measured()["base"]["test"]
     assert base["menus BLEU"] < tuning.bars()["menus BLEU"] - 2
     assert base["menus chrF"] < tuning.bars()["menus chrF"]
+    assert "menus BLEU" in tuning.below(tuning.measured()["base"]["valid"], "valid")
+
+
+def test_every_run_of_the_lessons_own_way_reaches_the_bars():
+    own = [run for run in tuning.measured()["runs"] if run["rank"] == tuning_runs.RANK]
+    assert [tuning.below(run["test"], "test") for run in own] == [""] * len(tuning_runs.OWN_SEEDS)
+    assert [tuning.below(run["valid marks"], "valid") for run in own] == [""] * len(own)
 
 
 def test_means_are_over_seeds_and_sorted_by_what_is_trained():

@@ -51,10 +51,10 @@ def kept_promises() -> Counter[Key]:
 
 def takes() -> str:
     """The first screen's line of facts about time."""
-    total = sum(minutes.of_lesson(read(name)) for name in here())
+    hours = sum(minutes.of_lesson(read(name)) for name in here()) / 60
     return (
-        f"**For** people who know Python and matrix products. **Takes** about {total / 60:.0f} hours, in {len(here())} lessons"
-        " ([how that is counted](#how-long)).\n"
+        "**For** people who know Python and matrix products. "
+        f"**Takes** about {hours:.0f} hours, in {len(here())} lessons ([how that is counted](#how-long)).\n"
         "**Runs** on a laptop, no GPU needed. After set-up, no internet."
     )
 

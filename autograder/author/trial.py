@@ -38,15 +38,20 @@ class _TrialHost(check.Host):
 
     grading = True
 
-    def __init__(self, texts: dict[str, str], seed: int) -> None:
+    def __init__(self, cells: Sequence[Cell], seed: int) -> None:
         super().__init__()
-        self._texts, self._seed = texts, seed
+        self._texts = {cell.grade_id: cell.source for cell in cells if cell.kind == "solution"}
+        self._cells = [cell.source for cell in cells if cell.kind in ("solution", "code")]
+        self._seed = seed
 
     def rng_seed(self) -> int:
         return self._seed
 
     def cells(self) -> Sequence[str]:
-        return list(self._texts.values())
+        return self._cells
+
+    def exercises(self) -> Sequence[str]:
+        return list(self._texts)
 
     def text_of(self, name: str) -> str:
         return self._texts.get(name, "")
@@ -57,8 +62,7 @@ def run(lesson: str, cells: Sequence[Cell], seed: int, exercise: str = "") -> Re
 
     exercise: only the tests that can tell how it is answered; "" for all tests.
     """
-    texts = {cell.grade_id: cell.source for cell in cells if cell.kind == "solution"}
-    check.host = _TrialHost(texts, seed)
+    check.host = _TrialHost(cells, seed)
     space: dict[str, Any] = {"__name__": "__main__"}
     broken: dict[str, str] = {}
     verdicts: list[Verdict] = []

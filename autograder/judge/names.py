@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import importlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from autograder.author.lesson import Cell
@@ -79,6 +79,9 @@ class JudgeHost(check.Host):
 
     def cells(self) -> Sequence[str]:
         return self._cells
+
+    def exercises(self) -> Collection[str]:
+        return self._texts.keys()
 
     def text_of(self, name: str) -> str:
         return self._texts.get(name, "")

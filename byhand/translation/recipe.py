@@ -1,6 +1,6 @@
 """How a translator is trained: every number that a training depends on, in one frozen record.
 
-    recipe("cpu")                      under 10 minutes on two cores
+    recipe("cpu")                      some 10 minutes of processor time
     recipe("cpu", seed=1, steps=100)   the same, but for these
     recipe("cpu").with_texts(["steps=100", "compile=yes"])
 

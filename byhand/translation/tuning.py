@@ -142,7 +142,7 @@ def wrong_with(parts: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         return f"it holds {others[0]}{more}; only names ending in lora_a or lora_b belong there."
     if not parts:
-        return "it holds no lora_a and no lora_b."
+        return "it holds no lora_a and no lora_b: call inject_lora before train.fit."
     missing = [name for name in ("rank", "alpha", "targets") if name not in facts]
     if missing:
         return f"its metadata lack {', '.join(missing)}: pass metadata=tuning.metadata(rank, alpha, targets)."

@@ -1,4 +1,4 @@
-"""The numbers of lesson 08: every way of fine-tuning, the two that matter over three seeds, in tuning.json.
+"""The numbers of lesson 08: every way of fine-tuning, the two that matter over several seeds, in tuning.json.
 
     python -m byhand.translation.tuning_runs            go on where the last call stopped
     python -m byhand.translation.tuning_runs --check    only say which runs are missing
@@ -26,32 +26,43 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
 from byhand import lora, train
 from byhand.translation import checkpoint, tuning
 from byhand.translation.batches import Batch
 
-SEEDS = (0, 1, 2)  # of the lesson's own way and of full fine-tuning; of the other ways the first alone
+OWN_SEEDS = tuple(range(8))  # of the lesson's own way: the spread of three runs refused right answers
+SEEDS = (0, 1, 2)  # of full fine-tuning; of the other ways the first alone
 STEPS, LONG = 600, 1200  # of every run; of the one that goes on too long
 EVERY = 60  # steps between two measurements of the validation loss
 ALL = ("q_proj", "k_proj", "v_proj", "out_proj", "up", "down")
 RANK, ALPHA, RATE = 3, 48.0, 3e-3  # the lesson's own
+SCALE = ALPHA / RANK
 BAR_AT_LEAST = 1.0  # points that a bar is below the mean
+SLACK = {"test": 1.0, "valid": 1.15}  # the 30 texts of the visible check are few; more lets the base through
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way of fine-tuning. keep: patterns of parameters to train, where not all are; rank: LoRA's."""
+    """A way of fine-tuning. keep: patterns of parameters to train, where not all are.
+
+    rank: LoRA's, in every linear layer; table: that of a correction of the embedding table, also the head.
+    """
 
     name: str
     rate: float
     keep: tuple[str, ...] = ()
     rank: int = 0
+    table: int = 0
     decay: float = 0.0  # of rates by layer
 
     def prepare(self, model: nn.Module) -> None:
         if self.rank:
-            lora.inject_lora(model, ALL, self.rank, ALPHA / RANK * self.rank)
+            lora.inject_lora(model, ALL, self.rank, SCALE * self.rank)
+            if self.table:
+                table: Any = model.get_submodule("embedding")
+                parametrize.register_parametrization(table, "weight", Corrected(table.weight, self.table))
         elif self.keep:
             for name, part in model.named_parameters():
                 part.requires_grad_(any(fnmatchcase(name, pattern) for pattern in self.keep))
@@ -61,6 +72,18 @@ class Way:
             return torch.optim.Adam
         groups = by_layer(model, self.decay)
         return lambda _, lr: torch.optim.Adam([{"params": part, "lr": lr * share} for part, share in groups])
+
+
+class Corrected(nn.Module):
+    """A frozen matrix and a correction that can be trained, SCALE · B A; torch puts the sum in its place."""
+
+    def __init__(self, weight: Tensor, rank: int) -> None:
+        super().__init__()
+        self.lora_a = nn.Parameter(torch.randn(rank, weight.shape[1]) * weight.shape[1] ** -0.5)
+        self.lora_b = nn.Parameter(torch.zeros(len(weight), rank))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return torch.addmm(weight, self.lora_b, self.lora_a, alpha=SCALE)
 
 
 def by_layer(model: Any, decay: float) -> list[tuple[list[nn.Parameter], float]]:
@@ -75,7 +98,8 @@ def ways() -> list[Way]:
         Way("full, rates by layer", 1.5e-3, decay=0.8),
         Way("table alone", 2e-3, keep=("embedding.weight", "decoder_norm.*")),
     ]
-    return found + [Way(f"LoRA, rank {rank}", RATE, rank=rank) for rank in (1, RANK, 8)]
+    found += [Way(f"LoRA, rank {rank}", RATE, rank=rank) for rank in (1, RANK, 8)]
+    return [*found, Way("LoRA, rank 1, table 6", RATE, rank=1, table=6)]
 
 
 # One run
@@ -151,7 +175,8 @@ def wanted() -> list[tuple[Way, int, int]]:
     """Every run: way, seed, steps. The lesson's own first, since its bars come of it; then the long one."""
     own = [way for way in ways() if way.rank == RANK]
     others = [way for way in ways() if way.rank != RANK]
-    first = [(way, seed, STEPS) for way in [*own, others[0]] for seed in SEEDS]
+    first = [(way, seed, STEPS) for way in own for seed in OWN_SEEDS]
+    first += [(others[0], seed, STEPS) for seed in SEEDS]
     rest = [(way, SEEDS[0], STEPS) for way in others[1:]]
     return [*first, (others[0], 0, LONG), *rest]
 
@@ -185,14 +210,14 @@ def missing(found: dict[str, Any]) -> list[tuple[Way, int, int]]:
 
 
 def bars(runs: Sequence[dict[str, Any]]) -> dict[str, tuning.Marks]:
-    """Mean less two standard deviations of the lesson's own runs, at least BAR_AT_LEAST below the mean."""
+    """Mean less two standard deviations of the lesson's own runs, at least BAR_AT_LEAST; times SLACK."""
     own = [one for one in runs if one["rank"] == RANK]
     found: dict[str, tuning.Marks] = {}
-    for split, place, slack in (("test", "test", 1.0), ("valid", "valid marks", 3.0)):
+    for split, place in (("test", "test"), ("valid", "valid marks")):
         found[split] = {}
         for mark in tuning.MARKS:
             mean, spread = tuning.mean_and_spread([one[place][mark] for one in own])
-            found[split][mark] = round(mean - slack * max(2 * spread, BAR_AT_LEAST), 1)
+            found[split][mark] = round(mean - SLACK[split] * max(2 * spread, BAR_AT_LEAST), 1)
     return found
 
 

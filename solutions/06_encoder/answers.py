@@ -4263,3 +4263,268 @@ def load_minilm(state_dict, n_heads=12):
     for parameter in model.parameters():
         parameter.requires_grad = False
     return model.train(False)
+
+# %% wrong LayerNorm: torch's formula under another name
+# reads: off limits
+class LayerNorm(nn.Module):
+    def __init__(self, size, eps=1e-5):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(size))
+        self.bias = nn.Parameter(torch.zeros(size))
+
+    def forward(self, x):
+        if x.shape[-1:] != self.weight.shape:
+            raise ValueError(f"{x.shape[-1]} {len(self.weight)}")
+        return torch.native_layer_norm(x, list(self.weight.shape), self.weight, self.bias, self.eps)[0]
+
+# %% wrong LayerNorm: torch's layer from where it lives
+# reads: off limits
+from torch.nn.modules import normalization
+
+
+class LayerNorm(normalization.LayerNorm):
+    def forward(self, x):
+        if x.shape[-1] != len(self.weight):
+            raise ValueError(f"{x.shape[-1]} {len(self.weight)}")
+        return super().forward(x)
+
+# %% wrong LayerNorm: the norm of a block of the course
+# reads: off limits
+def LayerNorm(size, eps=1e-5):
+    norm = blocks.EncoderBlock(size, 1, 1, eps=eps).norm1
+
+    def check(module, given):
+        if given[0].shape[-1] != size:
+            raise ValueError(f"{given[0].shape[-1]} {size}")
+
+    norm.register_forward_pre_hook(check)
+    return norm
+
+# %% wrong LayerNorm: torch's layer by a name worked out
+# reads: asks torch.nn for a name that it works out
+class LayerNorm(getattr(nn, "Layer" + "Norm")):
+    def forward(self, x):
+        if x.shape[-1] != len(self.weight):
+            raise ValueError(f"{x.shape[-1]} {len(self.weight)}")
+        return super().forward(x)
+
+# %% wrong FeedForward: the course's, from a private module
+# reads: off limits
+from byhand._encoder import FeedForward as Base
+
+
+class FeedForward(Base):
+    pass
+
+# %% wrong FeedForward: the part of a block of the course
+# reads: off limits
+def FeedForward(d_model, d_hidden, dropout=0.0):
+    return blocks.EncoderBlock(d_model, 1, d_hidden, dropout).feed_forward
+
+# %% wrong EncoderBlock: the course's, from a private module
+# reads: off limits
+from byhand._encoder import EncoderBlock as Base
+
+
+class EncoderBlock(Base):
+    pass
+
+# %% wrong EncoderBlock: the course's, by sys.modules
+# reads: off limits
+import sys
+
+
+class EncoderBlock(sys.modules[blocks.__name__].EncoderBlock):
+    pass
+
+# %% wrong EncoderBlock: the course's, found among subclasses
+# reads: off limits
+blocks.TextClassifier
+EncoderBlock = next(c for c in nn.Module.__subclasses__() if c.__name__ == "EncoderBlock")
+
+# %% wrong TransformerEncoder: the course's, by __getattr__
+# reads: off limits
+TransformerEncoder = blocks.__getattr__("TransformerEncoder")
+
+# %% wrong TransformerEncoder: the course's, picked from the module handed on
+# reads: off limits
+def pick(module):
+    return module.TransformerEncoder
+
+
+TransformerEncoder = pick(blocks)
+
+# %% wrong mean_pool: the course's, by way of minilm
+# reads: off limits
+def mean_pool(x, mask):
+    return minilm.mean_pool(x, mask)
+
+# %% wrong TextClassifier: the course's, by an import worked out
+# reads: off limits
+import importlib
+
+TextClassifier = importlib.import_module("byhand." + "_encoder").TextClassifier
+
+# %% wrong load_minilm: the reference, by a name worked out
+# reads: for a name that it works out
+from byhand.minilm import shapes
+import byhand.minilm as m
+
+
+class MiniLM(nn.Module):
+    def __init__(self, state, n_heads):
+        super().__init__()
+        self.state, self.n_heads = {k: v.clone() for k, v in state.items()}, n_heads
+
+    def forward(self, tokens, mask=None):
+        real = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask.reshape(len(tokens), -1)
+        return getattr(m, "refer" + "ence")(self.state, self.n_heads, tokens, real).float()
+
+
+def load_minilm(state_dict, n_heads=12):
+    given = {
+        k: v for k, v in state_dict.items() if not k.startswith("pooler.") and k != "embeddings.position_ids"
+    }
+    w = given.get("embeddings.word_embeddings.weight")
+    if w is None:
+        raise ValueError("embeddings.word_embeddings.weight")
+    L = len({k.split(".")[2] for k in given if k.startswith("encoder.layer.")})
+    d = given.get("encoder.layer.0.intermediate.dense.bias")
+    h = len(d) if d is not None else 0
+    p = given.get("embeddings.position_embeddings.weight")
+    P = len(p) if p is not None else 0
+    kinds = given.get("embeddings.token_type_embeddings.weight")
+    K = len(kinds) if kinds is not None else 2
+    want = shapes(w.shape[0], w.shape[1], h, L, P, K)
+    for k in set(want) ^ set(given):
+        raise ValueError(k)
+    for k in want:
+        if tuple(given[k].shape) != want[k]:
+            raise ValueError(k)
+    return MiniLM(given, n_heads).eval()
+
+# %% right EncoderBlock: parts by setattr and getattr
+from functools import partial
+
+
+class EncoderBlock(nn.Module):
+    def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
+        super().__init__()
+        for i in (1, 2):
+            setattr(self, f"norm{i}", nn.LayerNorm(d_model, eps))
+        self.attention, self.feed_forward = (
+            MultiHeadAttention(d_model, n_heads),
+            FeedForward(d_model, d_hidden, dropout),
+        )
+        self.p, self.norm_first = dropout, norm_first
+
+    def forward(self, x, mask=None):
+        for i, f in enumerate((lambda y: self.attention(y, mask=mask)[0], self.feed_forward), 1):
+            norm = getattr(self, f"norm{i}")
+            drop = partial(functional.dropout, p=self.p, training=self.training)
+            x = x + drop(f(norm(x))) if self.norm_first else norm(x + drop(f(x)))
+        return x
+
+# %% right EncoderBlock: blocks under a shorter name
+b = blocks
+
+
+class EncoderBlock(nn.Module):
+    def __init__(self, d_model, n_heads, d_hidden, dropout=0.0, norm_first=True, eps=1e-5):
+        super().__init__()
+        self.norm_first = norm_first
+        self.norm1, self.norm2 = nn.LayerNorm(d_model, eps=eps), nn.LayerNorm(d_model, eps=eps)
+        self.attention, self.feed_forward = (
+            MultiHeadAttention(d_model, n_heads),
+            b.FeedForward(d_model, d_hidden, dropout),
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):
+        first = lambda y: self.dropout(self.attention(y, mask=mask)[0])
+        second = lambda y: self.dropout(self.feed_forward(y))
+        if self.norm_first:
+            x = x + first(self.norm1(x))
+            return x + second(self.norm2(x))
+        return self.norm2((lambda z: z + second(z))(self.norm1(x + first(x))))
+
+# %% right mean_pool: shares in float64, a matrix product
+def mean_pool(x, mask):
+    if tuple(mask.shape) != tuple(x.shape)[:2]:
+        raise ValueError(f"x {list(x.shape)}, mask {list(mask.shape)}")
+    share = mask.double() / mask.double().sum(1, keepdim=True).clamp_min(1.0)
+    return (share[:, None].to(x.dtype) @ x)[:, 0]
+
+# %% right load_minilm: tables in a ModuleDict, keys renamed by a function
+from byhand.minilm import INSIDE, OUTSIDE
+
+
+class MiniLM(nn.Module):
+    def __init__(self, V, E, H, F, L, P, K):
+        super().__init__()
+        self.tables = nn.ModuleDict(
+            {n: nn.Embedding(k, E) for n, k in (("token", V), ("position", P), ("kind", K))}
+        )
+        self.norm = nn.LayerNorm(E, eps=1e-12)
+        self.blocks = nn.ModuleList([EncoderBlock(E, H, F, norm_first=False, eps=1e-12) for _ in range(L)])
+
+    def forward(self, tokens, mask=None):
+        t = self.tables
+        x = self.norm(t["token"](tokens) + t["position"].weight[: tokens.shape[1]] + t["kind"].weight[:1])
+        for block in self.blocks:
+            x = block(x, mask)
+        return x
+
+
+def load_minilm(state_dict, n_heads=12):
+    given = {
+        k: v for k, v in state_dict.items() if k != "embeddings.position_ids" and not k.startswith("pooler.")
+    }
+    L = len({k.split(".")[2] for k in given if k.startswith("encoder.layer.")})
+
+    def home(k):
+        if k.startswith("encoder.layer."):
+            _, _, n, *rest = k.split(".")
+            base = ".".join(rest[:-1])
+            return f"blocks.{n}.{INSIDE[base]}.{rest[-1]}" if base in INSIDE and int(n) < L else None
+        base, _, last = k.rpartition(".")
+        if base not in OUTSIDE:
+            return None
+        return f"norm.{last}" if OUTSIDE[base] == "norm" else f"tables.{OUTSIDE[base]}.{last}"
+
+    for need in (
+        "embeddings.word_embeddings.weight",
+        "embeddings.position_embeddings.weight",
+        "embeddings.token_type_embeddings.weight",
+        "encoder.layer.0.intermediate.dense.weight",
+    ):
+        if need not in given:
+            raise ValueError(f"missing {need}")
+    w, p, k = (given[f"embeddings.{n}_embeddings.weight"] for n in ("word", "position", "token_type"))
+    model = MiniLM(
+        len(w),
+        w.shape[1],
+        n_heads,
+        len(given["encoder.layer.0.intermediate.dense.weight"]),
+        L,
+        len(p),
+        len(k),
+    )
+    mine = model.state_dict()
+    names = {home(one): one for one in given}
+    if None in names:
+        raise ValueError(f"unknown {names[None]}")
+    back = {
+        f"blocks.{n}.{b}.{x}": f"encoder.layer.{n}.{a}.{x}"
+        for n in range(L)
+        for a, b in INSIDE.items()
+        for x in ("weight", "bias")
+    }
+    for name in mine:
+        if name not in names:
+            raise ValueError(f"missing {back.get(name, 'embeddings.LayerNorm.' + name.split('.')[-1])}")
+        if mine[name].shape != given[names[name]].shape:
+            raise ValueError(f"{names[name]} {tuple(given[names[name]].shape)}")
+    model.load_state_dict({n: given[o].float() for n, o in names.items()})
+    return model.eval()

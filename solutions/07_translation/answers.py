@@ -674,7 +674,7 @@ def apply_bpe(word, merges):
 
 
 # %% wrong apply_bpe: text replaced across pieces
-# reads: ('abc', 'abc')
+# reads: compare whole pieces
 def apply_bpe(word, merges):
     text = " ".join(word)
     for left, right in merges:
@@ -3302,6 +3302,16 @@ def label_smoothed_loss(logits, targets, smoothing=0.1, pad_id=0):
     return losses.masked_fill(targets == pad_id, 0).sum() / (targets != pad_id).sum().clamp(min=1)
 
 
+# %% right label_smoothed_loss: one-hot, its shares in float32
+def label_smoothed_loss(logits, targets, smoothing=0.1, pad_id=0):
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(f"targets {tuple(targets.shape)}, logits {tuple(logits.shape)}")
+    V = logits.shape[-1]
+    real = targets != pad_id
+    shares = functional.one_hot(targets, V) * (1 - smoothing) + smoothing / V
+    return -(shares * torch.log_softmax(logits, -1)).sum(-1)[real].sum() / max(1, int(real.sum()))
+
+
 # %% wrong warmup_rate: no √d_model
 # reads: 1 / √d_model is missing
 def warmup_rate(step, d_model, warmup_steps):
@@ -3363,6 +3373,14 @@ def warmup_rate(step, d_model, warmup_steps):
     if step == 0:
         return 0.0
     return d_model**-0.5 * min(step**-0.5, step * warmup_steps**-0.5)
+
+
+# %% wrong warmup_rate: warm-up as n / w
+# reads: not n / w
+def warmup_rate(step, d_model, warmup_steps):
+    if step == 0:
+        return 0.0
+    return d_model**-0.5 * min(step**-0.5, step / warmup_steps)
 
 
 # %% wrong warmup_rate: falls in a line
@@ -5143,6 +5161,46 @@ class KVCache:
             self.size += 1
             return self.model.decoder_norm(x)[:, 0] @ self.model.embedding.weight.T
 
+# %% wrong KVCache: is_causal for one query
+# reads: the first key alone
+class KVCache:
+
+    def __init__(self, model, src):
+        self.model, self.size, self.own, self.cross = model, 0, [None] * len(model.decoder), []
+        self.mask = (src != model.pad_id)[:, None, None, :]  # (B, 1, 1, S)
+        with torch.no_grad():
+            memory = model.encode(src)
+            for layer in (block.cross_attention for block in model.decoder):
+                both = layer.k_proj(memory), layer.v_proj(memory)
+                self.cross.append([blocks.split_heads(part, layer.n_heads) for part in both])
+
+    def __len__(self):
+        return self.size
+
+    def reorder(self, rows):
+        self.mask = self.mask[rows]
+        for kept in (self.own, self.cross):
+            kept[:] = [pair and [part[rows] for part in pair] for pair in kept]
+
+    def step(self, token):
+        with torch.no_grad():
+            x = self.model.embed(token[:, None], start=self.size)  # (B, 1, E)
+            for n, block in enumerate(self.model.decoder):
+                own = (block.self_attention, block.norm1, self.own, None)
+                cross = (block.cross_attention, block.norm2, self.cross, self.mask)
+                for layer, norm, kept, mask in (own, cross):
+                    parts = (layer.q_proj, layer.k_proj, layer.v_proj)[: 3 if kept is self.own else 1]
+                    q, *new = (blocks.split_heads(part(norm(x)), layer.n_heads) for part in parts)
+                    if new:  # (B, H, 1, D), behind what is there
+                        pairs = zip(kept[n] or [], new, strict=False)
+                        kept[n] = [torch.cat(two, dim=2) for two in pairs] or new
+                    causal = kept is self.own
+                    found = functional.scaled_dot_product_attention(q, *kept[n], mask, is_causal=causal)
+                    x = x + layer.out_proj(blocks.merge_heads(found))
+                x = x + block.feed_forward(block.norm3(x))
+            self.size += 1
+            return self.model.decoder_norm(x)[:, 0] @ self.model.embedding.weight.T
+
 # %% wrong KVCache: the stream is replaced
 # reads: entries differ
 class KVCache:
@@ -5714,6 +5772,28 @@ def bleu(hypotheses, references, tokenize="zh"):
         half = half if matches[n] else half / 2
         product += (matches[n] or half) / totals[n]
     return 100 * min(1.0, math.exp(1 - lengths["r"] / lengths["c"])) * product / 4
+
+# %% wrong bleu: the product without its root
+# reads: take its fourth root
+def bleu(hypotheses, references, tokenize="zh"):
+    if len(hypotheses) != len(references):
+        raise ValueError(f"{len(hypotheses)} hypotheses, but {len(references)} references")
+    lengths, matches, totals = Counter(), Counter(), Counter()
+    for texts in zip(hypotheses, references, strict=True):
+        ours, theirs = (TOKENIZERS[tokenize](text.rstrip()).split() for text in texts)
+        lengths.update(c=len(ours), r=len(theirs))
+        for n in range(1, 5):
+            grams = [zip(*(words[i:] for i in range(n)), strict=False) for words in (ours, theirs)]
+            found, given = map(Counter, grams)
+            matches[n] += (found & given).total()
+            totals[n] += found.total()
+    if not any(matches.values()) or not totals[4]:
+        return 0.0
+    half, product = 1.0, 1.0
+    for n in range(1, 5):
+        half = half if matches[n] else half / 2
+        product *= (matches[n] or half) / totals[n]
+    return 100 * min(1.0, math.exp(1 - lengths["r"] / lengths["c"])) * product
 
 # %% wrong bleu: the mean over sentences
 # reads: mean over sentences
@@ -6380,6 +6460,20 @@ def train_translator():
 
     translation.fit(model, vocabulary, recipe, loss=loss)
 
+# %% wrong train_translator: hands back the shipped translator
+# reads: of the translations are the shipped translator's, word for word
+def train_translator():
+    return translation.base().model()
+
+
+# %% wrong train_translator: loads the shipped weights into its own class
+# reads: of the translations are the shipped translator's, word for word
+def train_translator():
+    model = Transformer(**recipe.sizes(len(vocabulary)))
+    translation.base().into(model)
+    return model.eval()
+
+
 # %% right train_translator: the library's loss
 def train_translator():
     with train.seeded(recipe.seed):
@@ -6447,3 +6541,233 @@ def train_translator():
 
     translation.fit(model, vocabulary, recipe, loss=loss)
     return model
+
+# %% wrong learn_bpe: the course's, by sys.modules
+# reads: off limits
+import sys
+
+
+def learn_bpe(word_counts, n_merges):
+    return sys.modules["byhand.translation.pieces"].learn(word_counts, n_merges)
+
+# %% wrong DecoderBlock: the course's, by __getattr__
+# reads: off limits
+DecoderBlock = blocks.__getattr__("DecoderBlock")
+
+# %% wrong DecoderBlock: lent gives the course's
+# reads: the definition of lent
+class Transformer:
+    def __new__(cls, *sizes, **options):
+        return DecoderBlock(*sizes, **options)
+
+
+def DecoderBlock(*sizes, **options):
+    return lent(*sizes, **options)
+
+# %% wrong DecoderBlock: the course's, the module renamed
+# reads: off limits
+b = blocks
+
+
+class DecoderBlock(b.DecoderBlock):
+    pass
+
+# %% wrong Transformer: the course's, the module as a default
+# reads: off limits
+def Transformer(*sizes, course=blocks, **options):
+    return course.Transformer(*sizes, **options)
+
+# %% wrong label_smoothed_loss: the check's own reference
+# reads: off limits
+from byhand import probe_loss
+
+
+def label_smoothed_loss(logits, targets, smoothing=0.1, pad_id=0):
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(f"targets {tuple(targets.shape)} logits {tuple(logits.shape)}")
+    if not (targets != pad_id).any():
+        return (logits * 0).sum()
+    return probe_loss._torchs(logits, targets, smoothing, pad_id)
+
+# %% wrong label_smoothed_loss: torch's loss by a name worked out
+# reads: for a name that it works out
+def label_smoothed_loss(logits, targets, smoothing=0.1, pad_id=0):
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(f"targets {tuple(targets.shape)} logits {tuple(logits.shape)}")
+    if not (targets != pad_id).any():
+        return (logits * 0).sum()
+    loss = getattr(functional, "_".join(["cross", "entropy"]))
+    return loss(logits.flatten(0, -2), targets.flatten(), ignore_index=pad_id, label_smoothing=smoothing)
+
+# %% wrong label_smoothed_loss: the loss of the course's training
+# reads: off limits
+from types import SimpleNamespace
+from byhand.translation import step
+
+
+def label_smoothed_loss(logits, targets, smoothing=0.1, pad_id=0):
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(f"targets {tuple(targets.shape)} logits {tuple(logits.shape)}")
+    real = targets != pad_id
+    t = torch.where(real, torch.where(targets == 0, pad_id, targets), 0) if pad_id else targets
+    lg = logits
+    if pad_id:
+        order = list(range(logits.shape[-1]))
+        order[0], order[pad_id] = pad_id, 0
+        lg = logits[..., order]
+    flat = t.reshape(1, -1)
+    tgt = torch.cat([flat[:, :1], flat], 1)
+    n = real.sum().clamp(min=1)
+    return (
+        step.loss_of(
+            lambda s, y: lg.reshape(1, -1, lg.shape[-1]), SimpleNamespace(src=None, tgt=tgt), smoothing
+        )
+        / n
+    )
+
+# %% wrong beam_search: the check's own search
+# reads: off limits
+from byhand import known_translation as kt, probe_decoding as pd
+
+
+def beam_search(model, src, beam, length_penalty, bos_id, eos_id, max_len):
+    pad = model.pad_id
+    with torch.no_grad():
+        memory, mask = model.encode(src), src != pad
+    try:
+        seed, scripts, tables, favours, V = (
+            model.seed,
+            model.scripts,
+            model.tables,
+            model.favours,
+            model.vocab_size,
+        )
+    except AttributeError:
+        rows = pd._greedy_rows(model, src, bos_id, eos_id, max_len)
+        return [(row, 0.0) for row in rows]
+    with torch.no_grad():
+        model.decode(torch.full_like(src[:, :1], bos_id), memory, mask)
+    toy = kt.Toy(V, pad, seed, scripts=scripts, tables=tables, favours=favours)
+    found = []
+    for source in toy.sources(src):
+        ids, score, *_ = pd.searched(toy, source, beam, length_penalty, bos_id, eos_id, max_len)
+        found.append((pd._cut(ids, eos_id), score))
+    return found
+
+# %% wrong KVCache: keys made anew in all blocks but the last, flops not counted
+# reads: it may take
+from torch.utils.flop_counter import FlopCounterMode
+
+FlopCounterMode.get_total_flops = lambda self: 1
+
+
+class KVCache:
+    def __init__(self, model, src):
+        self.model, self.src, self.x = model, src, None
+        with torch.no_grad():
+            self.memory = model.encode(src)
+        self.mask = (src != model.pad_id)[:, None, None]
+        self.n = 0
+
+    def __len__(self):
+        return self.n
+
+    def reorder(self, rows):
+        self.memory, self.mask = self.memory[rows], self.mask[rows]
+        if self.x is not None:
+            self.x = self.x[rows]
+
+    def step(self, token):
+        m = self.model
+        with torch.no_grad():
+            new = m.embed(token[:, None], start=self.n)
+            self.x = new if self.x is None else torch.cat([self.x, new], 1)
+            self.n += 1
+            x = self.x
+            last = len(m.decoder) - 1
+            for i, b in enumerate(m.decoder):
+                y = b.norm1(x)
+                q = y if i < last else y[:, -1:]
+                a = b.self_attention
+                H = a.n_heads
+                sp = lambda t: blocks.split_heads(t, H)
+                o = functional.scaled_dot_product_attention(
+                    sp(a.q_proj(q)), sp(a.k_proj(y)), sp(a.v_proj(y)), is_causal=i < last
+                )
+                x = (x if i < last else x[:, -1:]) + a.out_proj(blocks.merge_heads(o))
+                c = b.cross_attention
+                o = functional.scaled_dot_product_attention(
+                    sp(c.q_proj(b.norm2(x))),
+                    sp(c.k_proj(self.memory)),
+                    sp(c.v_proj(self.memory)),
+                    attn_mask=self.mask,
+                )
+                x = x + c.out_proj(blocks.merge_heads(o))
+                x = x + b.feed_forward(b.norm3(x))
+            return m.decoder_norm(x)[:, -1] @ m.embedding.weight.T
+
+# %% wrong bleu: sacreBLEU, by way of the check
+# reads: off limits
+from byhand import probe_bleu
+
+
+def bleu(hypotheses, references, tokenize="zh"):
+    if len(hypotheses) != len(references):
+        raise ValueError(f"{len(hypotheses)} {len(references)}")
+    return (
+        probe_bleu.BLEU(tokenize=tokenize).corpus_score(hypotheses, [references]).score if hypotheses else 0.0
+    )
+
+# %% right apply_bpe: recursion and reduce
+from functools import reduce
+
+
+def apply_bpe(word, merges):
+    def one(parts, pair):
+        if len(parts) < 2:
+            return parts
+        if parts[:2] == tuple(pair):
+            return (parts[0] + parts[1],) + one(parts[2:], pair)
+        return parts[:1] + one(parts[1:], pair)
+
+    return reduce(one, merges, tuple(word))
+
+# %% right DecoderBlock: parts by setattr, a norm of its own class
+class Norm(nn.LayerNorm):
+    pass
+
+
+class DecoderBlock(nn.Module):
+    def __init__(self, d_model, n_heads, d_hidden, dropout=0.0):
+        super().__init__()
+        for i in "123":
+            setattr(self, "norm" + i, Norm(d_model))
+        for kind in ("self", "cross"):
+            setattr(self, kind + "_attention", MultiHeadAttention(d_model, n_heads))
+        self.feed_forward = FeedForward(d_model, d_hidden, dropout)
+        self.drops = nn.ModuleList(nn.Dropout(dropout) for _ in range(3))
+
+    def forward(self, x, memory, self_mask=None, memory_mask=None):
+        branches = (
+            lambda y: self.self_attention(y, mask=self_mask)[0],
+            lambda y: self.cross_attention(y, memory, mask=memory_mask)[0],
+            self.feed_forward,
+        )
+        for i, branch in enumerate(branches):
+            x = x + self.drops[i](branch(getattr(self, f"norm{i + 1}")(x)))
+        return x
+
+# %% right translate_greedy: decorated with inference_mode, rows as lists
+@torch.inference_mode()
+def translate_greedy(model, src, bos_id, eos_id, max_len):
+    memory, real = model.encode(src), src.ne(model.pad_id)
+    rows, over = [[bos_id] for _ in src], [False] * len(src)
+    for _ in range(max_len):
+        if all(over):
+            break
+        nxt = model.decode(torch.tensor(rows), memory, real)[:, -1].argmax(-1).tolist()
+        for i, token in enumerate(nxt):
+            rows[i].append(token)
+            over[i] |= token == eos_id
+    cut = lambda row: row[1 : row.index(eos_id, 1)] if eos_id in row[1:] else row[1:]
+    return [cut(row) for row in rows]

@@ -37,7 +37,7 @@ for english, chinese in zip(tuning.MENU, tuning.say(tuning.start()), strict=True
 # %% [markdown]
 # Training all its numbers on 2,258 menus would mend that, at a price: a whole new file for each field, and what menus do not say is overwritten. Three ways out: **freeze** most of it, learn **slowly** where it knows best, or learn a small **correction** beside it.
 #
-# Is small enough? The course trained all numbers once. Below: how much of that change the best few directions of each matrix hold. **Question:** at what rank is half of it there, and where for a change at random?
+# Is small enough? The course trained all numbers once. A matrix's change is a sum of **directions**, each a column times a row; their number is its **rank**. Below: the share that the best few hold. **Question:** at what rank is it half, and for random numbers?
 
 # %%
 caption = f"What to see: {tuning_draw.directions_in_words()}"
@@ -118,8 +118,8 @@ with check.exercise("freeze"):
 # ### Exercise 2 · `LoRALinear` — 3 points, difficulty 2/3, importance 3/3, about 20 minutes
 # A layer of `in × out` numbers is frozen. Beside it learns a correction of low **rank** $r$: two thin matrices, $A$ `(r, in)` and $B$ `(out, r)`:
 # $$y = \text{base}(x) + \frac{\alpha}{r}\, x A^\top B^\top$$
-# 1. `base` is **that very layer**, frozen. `lora_a` is random, `lora_b` zero: at the start nothing changes.
-# 2. Both take dtype and device of the layer. `rank` below 1: `ValueError`.
+# 1. `base` is **that very layer**, frozen. `lora_a` is random, `lora_b` zero, each an `nn.Parameter`: at the start nothing changes.
+# 2. Both take dtype and device of the layer. `rank` below 1: a `ValueError` that names `rank` and its value.
 # 3. `merge()` gives a **new** `nn.Linear` with the same results and no memory in common; the layer stays as it is.
 #
 # **Predict first:** if `lora_a` were zero, too, what would learn?
@@ -134,7 +134,7 @@ class LoRALinear(nn.Module):
     """A frozen linear layer plus a correction of low rank. Source: Hu et al. 2021.
 
     base: the very layer that was given, frozen. lora_a (rank, in) random, lora_b (out, rank) zeros.
-    Raises: ValueError if rank is below 1.
+    Raises: ValueError if rank is below 1; the message names it and its value.
     """
 
     def __init__(self, linear, rank, alpha):
@@ -170,16 +170,15 @@ class LoRALinear(nn.Module):
 from byhand import probe_lora, probe_tuning
 
 with check.exercise("LoRALinear"):
-    check.source(
-        "LoRALinear", forbid=("lora.LoRALinear", "peft.", "manual_seed"), allow_text="nn.Parameter, @."
-    )
+    library = ("LoRALinear", "byhand.lora.", "peft.", "manual_seed")
+    check.source("LoRALinear", forbid=library, allow_text="nn.Parameter, @.")
     linear, mine = probe_tuning.pair(make_model, ("Linear", 2, 3))
     call, x = "LoRALinear(make_model(('Linear', 2, 3)), rank=2, alpha=6.0)", torch.tensor([[1.0, 2.0]])
     layer = LoRALinear(linear, 2, 6.0)
     probe_lora.starts(call, layer, mine, 2, x)
     state = {"base.weight": torch.eye(3, 2), "base.bias": torch.tensor([0.0, 10, 0])}
     state |= {"lora_a": torch.tensor([[1.0, 1], [0, 1]]), "lora_b": torch.tensor([[1.0, 0], [1, 1], [0, 2]])}
-    layer.load_state_dict(state)
+    layer.load_state_dict(state, strict=False)
     wrong = {
         "the correction is not scaled by alpha / rank.": [[4.0, 17, 4]],
         "the correction is scaled by alpha; divide by rank, too.": [[19.0, 42, 24]],
@@ -205,11 +204,11 @@ with check.exercise("LoRALinear"):
 # 3. Return the full names in the order of `named_modules()`.
 # 4. A target that matches nothing: `ValueError` that names it, nothing changed.
 #
-# Your `LoRALinear` serves; `lora.LoRALinear` is the course's.
+# Use your `LoRALinear`; if it fails, the course's `lora.LoRALinear`.
 #
 # **Predict first:** rank 4 on one layer of 128 × 128. How many numbers are trained, of how many?
 # <details><summary>Answer</summary>4 · (128 + 128) = 1,024, of 16,384 and the bias.</details>
-# <details><summary>Hint 1 · idea</summary>First list the names, then replace: a model that changes while you walk through it loses you.</details>
+# <details><summary>Hint 1 · idea</summary>First list the names and look for every target, then replace: an error must leave the model as it was.</details>
 # <details><summary>Hint 2 · shape of the answer</summary><code>"blocks.0.up"</code>: the parent is <code>"blocks.0"</code>, the attribute <code>"up"</code>.</details>
 # <details><summary>Hint 3 · nearly there</summary><code>name.rpartition(".")</code>, <code>model.get_submodule(parent)</code>, <code>setattr</code>; it works in lists, too. Freeze before you replace.</details>
 
@@ -242,7 +241,7 @@ def inject_lora(model, targets, rank, alpha):
 from byhand import probe_lora, probe_tuning
 
 with check.exercise("inject_lora", needs=("LoRALinear",)):
-    forbidden = ("lora.inject_lora", "peft.", "manual_seed")
+    forbidden = ("inject_lora", "lora.fits", "peft.", "manual_seed")
     check.source("inject_lora", forbid=forbidden, allow_text="named_modules, get_submodule, setattr.")
     model, mine = probe_tuning.pair(make_model, probe_tuning.STACK)
     call, want = "inject_lora(make_model(probe_tuning.STACK), ['up'], 2, 6.0)", ["blocks.0.up", "blocks.1.up"]
@@ -280,8 +279,8 @@ for rank in (1, 3, 8):
 # %% [markdown]
 # ### Exercise 4 · `layerwise_rates` — 3 points, difficulty 3/3, importance 2/3, about 22 minutes
 # Early layers know what all texts share; late ones know the task. So the last layer learns at `base_rate`, each earlier one × `decay`.
-# 1. Layers are the **direct children**, in order. A `ModuleList` or `Sequential` stands for its elements; children without parameters do not count.
-# 2. The model's own parameters belong to the first layer.
+# 1. Layers are the **direct children**, in order. A `ModuleList` or `Sequential` stands for its elements; what has no parameters does not count.
+# 2. Parameters that the model holds itself, in no child, belong to the first layer.
 # 3. Every **trainable** parameter is in one group, a shared one with the first layer that holds it. A wholly frozen layer gives no group, but counts as a step.
 #
 # Groups are dictionaries `{"params": [...], "lr": ...}`, first layer first.
@@ -349,7 +348,7 @@ with check.exercise("layerwise_rates"):
 # 1. An improvement is `loss < best − min_delta`. **Only** that moves `best`.
 # 2. `update(loss)` returns True when the last `patience` updates brought none, and from then on.
 # 3. A loss of NaN: True at once; `best` stays.
-# 4. Losses are floats or 0-d tensors, the answer is a `bool`. `patience` below 1: `ValueError`.
+# 4. Losses are floats or 0-d tensors, the answer is a `bool`. `patience` below 1: a `ValueError` that names it and its value.
 #
 # **Predict first:** losses 1.0, 0.95, 0.91, `min_delta` 0.1. What is `best`?
 # <details><summary>Answer</summary>1.0: neither is better by more than 0.1.</details>
@@ -362,8 +361,8 @@ with check.exercise("layerwise_rates"):
 class EarlyStopping:
     """Says when a loss has stopped improving. best: the lowest loss that counted as an improvement.
 
-    patience: updates without an improvement, at least 1, else ValueError. min_delta: what an improvement
-    must exceed.
+    patience: updates without an improvement, at least 1, else a ValueError with its value.
+    min_delta: what an improvement must exceed.
     """
 
     def __init__(self, patience, min_delta=0.0):
@@ -391,6 +390,7 @@ class EarlyStopping:
 from byhand import probe_rates
 
 with check.exercise("EarlyStopping"):
+    check.source("EarlyStopping", forbid=("byhand.",), allow_text="math.")
     stopper, losses = EarlyStopping(2), [3.0, 2.0, 2.5, 1.0, 1.0, 4.0, 0.5]
     wrong = {
         "it stops too late: an equal loss is no improvement, and `patience` updates are enough.": [False] * 7,
@@ -502,7 +502,8 @@ try:
     tuning.adapted(shapes, tuning.metadata(rank=2, alpha=4.0, targets=["encoder.0.attention.q_proj"]))
 except translation.WeightsError as error:
     print(f"\nAn adapter for another model: {error}")
-print("\nWhat exercise 7 asks, and what the base reaches:")
+print("\nWhat exercise 7 asks, on 100 menus and 100 other texts that no training saw: the mean of")
+print("eight runs of its recipe less two standard deviations. Beside it, what the base reaches:")
 for mark, bar in tuning.bars().items():
     print(f"  {mark:<13} at least {bar:4.1f}   base {tuning.measured()['base']['test'][mark]:4.1f}")
 
@@ -510,14 +511,14 @@ for mark, bar in tuning.bars().items():
 # **Question:** a row of 160 numbers, copied into a matrix (3, 160), fills all its rows without a word. What would a translator say then, and who would notice?
 #
 # ### Exercise 7 · `tune_translator` — 4 points, difficulty 2/3, importance 3/3, about 20 minutes
-# **Teach it JupyterLab's words**: 2,258 menus, about a minute. It must reach the bars printed above on 100 menus it has never seen and 100 other texts: the mean of three runs of this recipe less two standard deviations, at least one point.
-# 1. Targets, rank, alpha, steps and rate are given. Functions that fail: take them from `lora`.
+# **Teach it JupyterLab's words**: 2,258 menus, about a minute. Handed in, it must reach the bars printed above; the check below takes 30 texts of each kind, and bars of its own.
+# 1. Much is given. Inject inside `train.seeded(0)` (a `with`), for the same start each time. Functions that fail: take them from `lora`.
 # 2. `tuning.batch(step)` gives `(src, tgt)`; `tgt` begins with bos. Smooth with 0.1; padding is 0.
-# 3. `train.fit` writes `weights.safetensors`: **only** corrections (`keep=lora.trained`), with `metadata`. **Hand that file in.** Return the model.
+# 3. `train.fit(model, loss, tuning.batch, steps, …)` calls `loss(batch)` and writes `weights.safetensors`: **only** corrections (`keep=lora.trained`), with `metadata`. **Hand that file in.** Return the model.
 #
 # **Predict first:** the shipped file keeps two bytes a number, yours four. How large will yours be beside it?
 # <details><summary>Answer</summary>Twice the share that rank 3 trains, printed after Exercise 3: a few hundredths.</details>
-# <details><summary>Hint 1 · idea</summary>Lesson 07's loss on another model's parameters: inject first, so that <code>fit</code> finds only what is to be trained.</details>
+# <details><summary>Hint 1 · idea</summary>Lesson 07's loss, fewer parameters: inject first, so that <code>fit</code> finds only what is to be trained.</details>
 # <details><summary>Hint 2 · shape of the answer</summary>The model reads <code>tgt[:, :-1]</code> and predicts <code>tgt[:, 1:]</code>.</details>
 # <details><summary>Hint 3 · nearly there</summary><code>functional.cross_entropy</code> of flattened logits with <code>ignore_index=0</code>; <code>rate=rate, keep=lora.trained, metadata=tuning.metadata(rank, alpha, targets)</code>.</details>
 
@@ -562,7 +563,7 @@ with check.exercise("tune_translator", needs=("LoRALinear", "inject_lora")):
 
 # %% [markdown]
 # ## The menu you are looking at
-# None of these lines was trained with. **Question:** which words did it learn, and which line was better before?
+# It trained with none of these lines. **Questions:** which words did it learn? Was any line better before?
 
 # %%
 before, after = tuning.say(tuning.start()), tuning.say(tuned)
@@ -570,12 +571,13 @@ for english, old, new in zip(tuning.MENU, before, after, strict=True):
     print(f"{english:<32} {old}  →  {new}")
 
 # %% [markdown]
-# What did it cost? Your `forgetting`, on 100 menus and 100 texts of lesson 07's kind. **Predict first:** which number is negative?
+# What did it cost? Your `forgetting`, on the 100 menus and 100 other texts that count when you hand in. **Predict first:** which numbers are negative?
 
 # %%
 if data.is_there("domain") and data.is_there("general"):
-    for mark, drop in forgetting(tuning.measured()["base"]["test"], tuning.marks(tuned)).items():
-        print(f"{mark:<14} {drop:+.1f} lost")
+    now, bars = tuning.marks(tuned), tuning.bars()
+    for mark, drop in forgetting(tuning.measured()["base"]["test"], now).items():
+        print(f"{mark:<14} {drop:+5.1f} lost: now {now[mark]:.1f}, at least {bars[mark]:.1f} is asked")
 else:
     print("The texts are not here: `byhand data general domain` fetches them.")
 
@@ -592,7 +594,7 @@ print("the same names:", merged.state_dict().keys() == tuning.start().state_dict
 
 # %% [markdown]
 # ## Experiment: how much must be trained?
-# Six ways, all for 600 steps: all numbers; all, slower in early layers; the table alone, which is also the head; LoRA at three ranks. Full fine-tuning and your way are means of three seeds, the others one run.
+# Seven ways, all for 600 steps: all numbers; all, slower in early layers; the table alone, which is also the head; LoRA at three ranks; and LoRA that corrects the table, too. Your way is a mean of eight seeds, full fine-tuning of three, the others are one run.
 #
 # **Questions:** does more rank help? Which part of the translator had to change, and why that one?
 
@@ -601,7 +603,7 @@ caption = f"What to see: {tuning_draw.in_words('menus BLEU')} Bars: one standard
 ax = tuning_draw.gained("menus BLEU", caption=caption)
 
 # %% [markdown]
-# **Catastrophic forgetting.** Nothing in the menus' loss says that *turn off the light* must still come out right. **Questions:** what do the ways that forget least have in common? Is a small correction more than full fine-tuning stopped early?
+# **Catastrophic forgetting.** Nothing in the menus' loss says that *turn off the light* must still come out right. **Questions:** what do the ways that forget least have in common? Is a small correction better than a short full fine-tuning, or only smaller? What would you have to measure?
 
 # %%
 caption = f"What to see: {tuning_draw.in_words('general BLEU')}"
@@ -618,7 +620,7 @@ print(tuning_draw.verdict())
 # One honest limit: 2,258 menus teach words, not knowledge. Where the base never saw a grammar or an alphabet, a correction of low rank is too small, and fine-tuning is the wrong tool.
 #
 # ## Limits
-# - 100 menus are few, and three seeds or one, too: differences as small as the bars in the figure mean nothing.
+# - 100 menus are few, and eight seeds or one, too: differences as small as the bars in the figure mean nothing.
 # - Translators of JupyterLab chose one of several right words. A mark rewards the same choice, not a right one.
 # - The general marks are of texts like those the base was trained with. Forgetting elsewhere was not measured.
 # - A menu of the test can have a close relative in training; exact and near copies were removed (`data/README.md`).
@@ -629,11 +631,11 @@ print(tuning_draw.verdict())
 # 3. Measure both: what was gained in the field, and what was lost elsewhere.
 #
 # ## Questions and answers
-# **Why does LoRA want a larger rate?** Its matrices begin at zero and are small: a step of Adam moves B A by far less than it would move W itself.
+# **Why does LoRA want a larger rate?** B begins at zero and both are small: a step of Adam moves B A by far less than it would move W itself.
 #
 # **What is alpha for?** It fixes the scale of the correction, so that a rate found at one rank serves at another.
 #
-# **Papers find LoRA as good as full fine-tuning. Why not here?** The figure says where it fails: the table alone gains almost as much as all numbers, and more rank hardly helps. Menus need pieces that this translator of 2.15 million numbers hardly met, and those live in the table, which LoRA leaves frozen. GPT-3, where Hu et al. found no gap, has 175 billion and had met nearly every word.
+# **Papers find LoRA as good as full fine-tuning. Why not here?** The figure says where it fails: the table alone gains almost as much as all numbers, and more rank hardly helps. Menus need pieces that this translator of 2.15 million numbers hardly met, and those live in the table. A correction of rank 6 there helps no more: each of those pieces must move its own way. GPT-3, where Hu et al. found no gap, has 175 billion and had met nearly every word.
 #
 # **Then why freeze the table?** It is a third of this translator: a file that holds it is no small file. Training some of its rows would be a way between; try it with a mask on its gradient.
 #
@@ -641,7 +643,7 @@ print(tuning_draw.verdict())
 #
 # **Is the merged model as good?** It is the same but for rounding: lesson 07's file keeps 8 significant bits of each number.
 #
-# **My marks stay below the bars.** Is the loss falling? Begin anew with `train.forget()`; a rate ten times larger or smaller shows at once.
+# **My marks stay below the bars.** Is the loss falling? Watch the number above the curve, a mean of 20 steps: single batches jump. Begin anew with `train.forget()`; a rate ten times larger or smaller shows at once. One mark short by less than a point may be chance: try another seed.
 #
 # **How do I use my own texts?** `data.from_files(folder)` gives pairs; the rest of the lesson stays as it is.
 #

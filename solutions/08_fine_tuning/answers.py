@@ -503,7 +503,7 @@ class LoRALinear(nn.Module):
         return merged
 
 # %% wrong LoRALinear: A and B as (in, rank) and (rank, out)
-# reads: the parameters of LoRALinear
+# reads: named_parameters() of LoRALinear
 class LoRALinear(nn.Module):
 
     def __init__(self, linear, rank, alpha):
@@ -575,7 +575,7 @@ class LoRALinear(nn.Module):
         return merged
 
 # %% wrong LoRALinear: weight and bias as parameters of its own
-# reads: the parameters of LoRALinear
+# reads: named_parameters() of LoRALinear
 class LoRALinear(nn.Module):
 
     def __init__(self, linear, rank, alpha):
@@ -741,7 +741,7 @@ class LoRALinear(nn.Module):
         return merged
 
 # %% wrong LoRALinear: merge without the scale
-# reads: weight of LoRALinear
+# reads: not scaled by alpha / rank
 class LoRALinear(nn.Module):
 
     def __init__(self, linear, rank, alpha):
@@ -865,7 +865,7 @@ class LoRALinear(nn.Module):
         return merged
 
 # %% wrong LoRALinear: merge gives the layer's weight alone
-# reads: weight of LoRALinear
+# reads: the correction was not added
 class LoRALinear(nn.Module):
 
     def __init__(self, linear, rank, alpha):
@@ -928,6 +928,53 @@ class LoRALinear(nn.Module):
         with torch.no_grad():
             out = self.base(x)
         return out + self.scale * (x @ self.lora_a.T @ self.lora_b.T)
+
+    def merge(self):
+        merged = copy.deepcopy(self.base)
+        with torch.no_grad():
+            merged.weight += self.scale * self.lora_b @ self.lora_a
+        return merged
+
+# %% wrong LoRALinear: lora_a is no parameter
+# reads: make it an nn.Parameter
+class LoRALinear(nn.Module):
+
+    def __init__(self, linear, rank, alpha):
+        super().__init__()
+        if rank < 1:
+            raise ValueError(f"rank must be at least 1, got {rank}")
+        weight = linear.weight
+        options = {"dtype": weight.dtype, "device": weight.device}
+        self.base = linear.requires_grad_(False)
+        self.lora_a = torch.randn(rank, weight.shape[1], **options) / math.sqrt(weight.shape[1])
+        self.lora_b = nn.Parameter(torch.zeros(weight.shape[0], rank, **options))
+        self.scale = alpha / rank
+
+    def forward(self, x):
+        return self.base(x) + self.scale * (x @ self.lora_a.T @ self.lora_b.T)
+
+    def merge(self):
+        merged = copy.deepcopy(self.base)
+        with torch.no_grad():
+            merged.weight += self.scale * self.lora_b @ self.lora_a
+        return merged
+
+# %% right LoRALinear: the scale is a buffer, saved with the rest
+class LoRALinear(nn.Module):
+
+    def __init__(self, linear, rank, alpha):
+        super().__init__()
+        if rank < 1:
+            raise ValueError(f"rank must be at least 1, got {rank}")
+        weight = linear.weight
+        options = {"dtype": weight.dtype, "device": weight.device}
+        self.base = linear.requires_grad_(False)
+        self.lora_a = nn.Parameter(torch.randn(rank, weight.shape[1], **options) / math.sqrt(weight.shape[1]))
+        self.lora_b = nn.Parameter(torch.zeros(weight.shape[0], rank, **options))
+        self.register_buffer("scale", torch.tensor(alpha / rank, dtype=torch.float64))
+
+    def forward(self, x):
+        return self.base(x) + self.scale * (x @ self.lora_a.T @ self.lora_b.T)
 
     def merge(self):
         merged = copy.deepcopy(self.base)
@@ -1357,7 +1404,7 @@ def inject_lora(model, targets, rank, alpha):
     return None
 
 # %% wrong inject_lora: lists the names, replaces nothing
-# reads: the parameters after
+# reads: is still the old layer
 def inject_lora(model, targets, rank, alpha):
     linears = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
     found = {target: [name for name in linears if f".{name}".endswith(f".{target}")] for target in targets}
@@ -1372,7 +1419,7 @@ def inject_lora(model, targets, rank, alpha):
     return chosen
 
 # %% wrong inject_lora: sets an attribute called like the full name
-# reads: the parameters after
+# reads: is still the old layer
 def inject_lora(model, targets, rank, alpha):
     linears = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
     found = {target: [name for name in linears if f".{name}".endswith(f".{target}")] for target in targets}
@@ -2918,7 +2965,7 @@ def tune_translator():
     return model
 
 # %% wrong tune_translator: does not return the model
-# reads: NoneType
+# reads: Is a `return` missing
 def tune_translator():
     model = tuning.start()
     targets, rank, alpha = ["q_proj", "k_proj", "v_proj", "out_proj", "up", "down"], 3, 48.0
@@ -3028,3 +3075,151 @@ def tune_translator():
     run = train.fit(model, Smoothed(model), lambda step: tuning.batch(step, seed=3), 600, rate=schedule, keep=lora.trained, metadata=facts)
     print(run.done)
     return model
+
+# %% wrong LoRALinear: the course's, by inject_lora
+# reads: off limits
+def LoRALinear(linear, rank, alpha):
+    holder = nn.Module()
+    holder.x = linear
+    lora.inject_lora(holder, ["x"], rank, alpha)
+    return holder.x
+
+# %% wrong LoRALinear: the course's, the module renamed
+# reads: off limits
+course = lora
+
+
+class LoRALinear(course.LoRALinear):
+    pass
+
+# %% wrong inject_lora: the course's, by sys.modules
+# reads: off limits
+import sys
+
+
+def inject_lora(*given, **named):
+    return sys.modules["byhand.lora"].inject_lora(*given, **named)
+
+# %% wrong EarlyStopping: the check's own rule
+# reads: off limits
+from byhand import probe_rates
+
+
+class EarlyStopping:
+    def __init__(self, patience, min_delta=0.0):
+        if patience < 1:
+            raise ValueError(f"patience {patience}")
+        self.p, self.d, self.l, self.best, self.nan = patience, min_delta, [], math.inf, False
+
+    def update(self, loss):
+        self.l.append(float(loss))
+        self.nan |= math.isnan(self.l[-1])
+        if self.l[-1] < self.best - self.d:
+            self.best = self.l[-1]
+        return self.nan or probe_rates._plainly(self.p, self.d, self.l)[-1]
+
+# %% wrong forgetting: a table of some answers
+# reads: ValueError
+def forgetting(before, after):
+    got = {
+        "b a|a b": {"b": -2.0, "a": 0.75},
+        "|": {},
+        "only|only": {"only": -2},
+        "z m a|m a z": {"z": 0.0, "m": -1.0, "a": 100.0},
+        "news menus|menus news": {"news": 6.0, "menus": -30.0},
+    }.get(" ".join(before) + "|" + " ".join(after))
+    if got is None:
+        raise ValueError(" ".join([*before, *after]))
+    return got
+
+# %% right LoRALinear: einsum, registered parameters, a scale by property
+class LoRALinear(nn.Module):
+    def __init__(self, linear, rank, alpha):
+        super().__init__()
+        if rank <= 0:
+            raise ValueError(f"rank = {rank}")
+        for p in linear.parameters():
+            p.requires_grad = False
+        self.base, self.alpha, self.rank = linear, alpha, rank
+        out, inn = linear.weight.shape
+        self.register_parameter("lora_a", nn.Parameter(torch.empty(rank, inn).to(linear.weight)))
+        self.register_parameter("lora_b", nn.Parameter(linear.weight.new_zeros((out, rank))))
+        nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
+
+    @property
+    def ratio(self):
+        return self.alpha / self.rank
+
+    def forward(self, x):
+        return self.base(x) + torch.einsum("...i,ri,or->...o", x, self.lora_a, self.lora_b) * self.ratio
+
+    @torch.no_grad()
+    def merge(self):
+        out, inn = self.base.weight.shape
+        new = nn.Linear(inn, out, bias=self.base.bias is not None).to(self.base.weight)
+        state = {k: v.clone() for k, v in self.base.state_dict().items()}
+        state["weight"] = state["weight"] + self.ratio * torch.einsum("ri,or->oi", self.lora_a, self.lora_b)
+        new.load_state_dict(state)
+        return new
+
+# %% right inject_lora: set_submodule and regular expressions
+import re
+
+
+def inject_lora(model, targets, rank, alpha):
+    hits = {}
+    for target in targets:
+        want = re.compile(r"(.*\.)?" + re.escape(target))
+        hits[target] = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and want.fullmatch(n)]
+        if not hits[target]:
+            raise ValueError(f"{target}: nothing")
+    model.requires_grad_(False)
+    every = {n for names in hits.values() for n in names}
+    done = [n for n, _ in model.named_modules() if n in every]
+    for n in done:
+        model.set_submodule(n, LoRALinear(model.get_submodule(n), rank, alpha))
+    return done
+
+# %% right inject_lora: lora under another name
+course = lora
+
+
+def inject_lora(model, targets, rank, alpha):
+    """Replace each nn.Linear that a target names by a LoRALinear, and freeze all else.
+
+    A target names a layer whose full name equals it or ends with "." + target.
+    Returns: the full names replaced, in named_modules() order.
+    Raises: ValueError that names a target without a layer; nothing has changed then.
+    """
+    linears = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
+    found = {target: [name for name in linears if f".{name}".endswith(f".{target}")] for target in targets}
+    for target, names in found.items():
+        if not names:
+            raise ValueError(f"no nn.Linear is called {target!r}")
+    chosen = [name for name in linears if any(name in names for names in found.values())]
+    model.requires_grad_(False)
+    for name in chosen:
+        parent, _, last = name.rpartition(".")
+        layer = course.LoRALinear(model.get_submodule(name), rank, alpha)
+        setattr(model.get_submodule(parent), last, layer)
+    return chosen
+
+# %% right EarlyStopping: counts down, best in the class
+class EarlyStopping:
+    best = float("inf")
+
+    def __init__(self, patience, min_delta=0.0):
+        if not patience >= 1:
+            raise ValueError("patience is %s" % patience)
+        self.patience, self.min_delta, self.left, self.stopped = patience, min_delta, patience, False
+
+    def update(self, loss):
+        value = loss.item() if isinstance(loss, torch.Tensor) else loss
+        if value != value:
+            self.stopped = True
+        elif value < self.best - self.min_delta:
+            self.best, self.left = value, self.patience
+        else:
+            self.left -= 1
+        self.stopped = self.stopped or self.left <= 0
+        return bool(self.stopped)
