@@ -15,12 +15,11 @@ from nbgrader.utils import notebook_hash
 
 from autograder.author.lesson import LessonError
 from autograder.course import COURSE_ID, Course
-from autograder.grading import grade, watch
+from autograder.grading import collect, grade, watch
 from autograder.grading.collect import Inbound, take_in
 from autograder.grading.coordinator import Plan
 from autograder.grading.dispatch import Dispatcher, Place
 from autograder.grading.watch import Watcher
-from autograder.intake import collect
 from byhand import check
 from tests.classroom import (
     DOT,
