@@ -263,15 +263,16 @@ def source(
 ) -> None:
     """The text of the cell `name` uses nothing whose dotted name ends with an entry of forbid.
 
-    While grading, so do the helpers in other cells that it calls, and those named in `also`.
+    Where submissions are graded, so do the helpers in other cells that it calls, and those named in `also`.
 
     "softmax" also forbids a bare softmax(x) that the cell does not define, ".softmax" does not,
     "functional.softmax" forbids that one function, "scipy." a whole library.
     allow_text: what the learner may use instead.
     """
     __tracebackhide__ = True
-    skip = host.exercises() if host.grading else None
-    text = _evasions.forbidden(name, host.text_of(name), host.cells(), forbid, allow_text, skip, also)
+    text = _evasions.forbidden(
+        name, host.text_of(name), host.cells(), forbid, allow_text, host.exercises(), also
+    )
     if text:
         raise CheckFailed(text)
 

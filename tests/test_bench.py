@@ -8,6 +8,9 @@ import pytest
 from autograder import sample
 from autograder.author import lesson
 from autograder.bench import grader, scale
+from autograder.judge import judges
+from autograder.sandbox import wall
+from autograder.sandbox.worker import SERVER
 
 TINY = Path(__file__).parent / "tiny_lesson"
 
@@ -35,8 +38,8 @@ def test_the_figures_as_json_hold_the_ratio():
     assert told["machine"]["cores"] >= 1
 
 
-LEARNER = "python\0-c\0import sys; from autograder import forkserver; …"
-JUDGES = "python\0-c\0import sys; from autograder import judges; …"
+LEARNER = "\0".join(wall.python(SERVER, {}, "/grader"))
+JUDGES = f"python\0-c\0{judges.SERVER}\0007"
 POOL = "python\0-c\0from multiprocessing.forkserver import main; …"
 
 

@@ -16,12 +16,8 @@ class Cells(check.Host):
         super().__init__()
         self.texts, self.graded = [*others, text], grading
 
-    @property
-    def grading(self) -> bool:
-        return self.graded
-
-    def exercises(self) -> Sequence[str]:
-        return ("weights", "solved_before")
+    def exercises(self) -> Sequence[str] | None:
+        return ("weights", "solved_before") if self.graded else None
 
     def cells(self) -> Sequence[str]:
         return self.texts

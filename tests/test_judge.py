@@ -289,7 +289,7 @@ def test_the_learners_process_cannot_answer_before_it_is_asked() -> None:
 )
 def test_forged_messages_earn_nothing(forged: str) -> None:
     text = (
-        "import os, struct\nfrom autograder import envelope, wire\n"
+        "import os, struct\nfrom autograder.wire import encode as wire, envelope\n"
         "def frame(m):\n    data = envelope.pack(m, wire.Limits())\n"
         "    return struct.pack('<I', len(data)) + data\n"
         f"def f(x):\n    for fd in range(3, 20):\n"

@@ -39,7 +39,7 @@ def changed(tmp_path: Path):
 
 def test_the_same_source_gives_the_same_bytes_in_another_process() -> None:
     code = (
-        "import hashlib, pathlib; from autograder import lesson, release;"
+        "import hashlib, pathlib; from autograder.author import lesson, release;"
         f"found = lesson.read({NAME!r}, pathlib.Path({str(TINY)!r}));"
         "print(hashlib.sha256(release.to_bytes(release.learner_notebook(found))).hexdigest())"
     )

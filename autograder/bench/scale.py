@@ -30,6 +30,8 @@ from autograder.author.lesson import ROOT, Lesson
 from autograder.bench import grader
 from autograder.course import Course
 from autograder.grading.dispatch import cores
+from autograder.judge import judges
+from autograder.sandbox import wall
 
 RESULTS = ROOT / "autograder" / "results"
 EVERY = 1.0  # seconds between looks: each costs some milliseconds
@@ -159,8 +161,8 @@ def role_of(line: str, parents: str, is_root: bool) -> str:
         return "coordinator"
     for word, server, child in (
         ("multiprocessing.forkserver", "", "worker"),
-        ("from autograder import judges", "judges' server", "judge"),
-        ("from autograder import forkserver", "fork server", "submission"),
+        (judges.SERVER, "judges' server", "judge"),
+        (wall.INSIDE_RUN[0], "fork server", "submission"),
     ):
         if word in line and "bwrap" not in line.split("\0")[0]:
             return child if word in parents and "bwrap" not in parents.split("\0")[0] else server

@@ -33,6 +33,7 @@ from autograder.author.lesson import Cell
 from autograder.wire.channel import Channel, Closed, Late
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVER = "import sys; from autograder.judge import judges; judges.main(int(sys.argv[1]))"
 MARGIN = 60.0  # seconds beyond a submission's own that a judge may take
 MEMORY = 8 << 30  # bytes by which a judge's address space may grow
 PATIENCE = 180.0  # seconds until the server is warm, on a slow disk
@@ -110,10 +111,9 @@ class Judges:
         self.close()
         self._tests = []
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        code = "import sys; from autograder.judge import judges; judges.main(int(sys.argv[1]))"
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", code, str(theirs.fileno())],
+                [sys.executable, "-c", SERVER, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
