@@ -12,16 +12,18 @@ from __future__ import annotations
 import ast
 import symtable
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from byhand._source import (
     DEFINED,
     Names,
-    Use,
     assignments,
     dotted,
     is_off_limits,
     known_names,
+    nodes_of,
     parse,
     text_in,
     uses,
@@ -64,13 +66,15 @@ def forbidden(
 def _in_part(
     tree: ast.Module, rest: Sequence[ast.Module], forbid: Sequence[str], whose: str, own: Collection[str]
 ) -> str:
-    hits = [use for use in uses(tree, rest) if use.name not in own and is_off_limits(use.name, forbid)]
+    known, bound = known_names(tree, rest)
+    used = (use for use in uses(tree, known, bound) if use.name not in own)
+    hits = [use for use in used if is_off_limits(use.name, forbid)]
     if hits:
         hit = max((use for use in hits if use.line == hits[0].line), key=lambda use: len(use.name))
         what = f"the method {hit.name}" if hit.name.startswith(".") else hit.name
         return f"line {hit.line} of {whose} uses {what}, which is off limits in this exercise."
-    evasion = next(evasions(tree, rest), None)
-    return f"line {evasion.line} of {whose} {evasion.name}" if evasion else ""
+    evasion = next(evasions(tree, known), None)
+    return f"line {evasion.line} of {whose} {evasion.does}" if evasion else ""
 
 
 # Helpers
@@ -93,14 +97,16 @@ def _helpers(
     return found
 
 
-def _gives(statement: ast.stmt) -> set[str]:
+@lru_cache(maxsize=1024)
+def _gives(statement: ast.stmt) -> frozenset[str]:
     """What a top-level statement gives a meaning, imports aside: those are known anyway."""
     if isinstance(statement, DEFINED):
-        return {statement.name}
-    nodes = ast.walk(statement)
-    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        return frozenset({statement.name})
+    names = (node for node in nodes_of(statement) if isinstance(node, ast.Name))
+    return frozenset(name.id for name in names if isinstance(name.ctx, ast.Store))
 
 
+@lru_cache(maxsize=256)
 def _looked_up(tree: ast.Module) -> set[str]:
     """Global names that the code looks up, in its functions too."""
     try:
@@ -118,28 +124,36 @@ def _looked_up(tree: ast.Module) -> set[str]:
 # Evasions
 
 
-def evasions(tree: ast.Module, others: Sequence[ast.Module]) -> Iterator[Use]:
-    """Names that the code works out, and modules of the course that it hands on; each says so in words."""
-    known, _ = known_names(tree, others)
-    nodes = list(ast.walk(tree))
+@dataclass(frozen=True)
+class Evasion:
+    """A way round the names. does: the rest of a sentence that begins with its line."""
+
+    does: str
+    line: int
+
+
+def evasions(tree: ast.Module, known: Names) -> Iterator[Evasion]:
+    """Names that the code works out, and modules of the course that it hands on."""
+    nodes = nodes_of(tree)
     read: set[ast.expr] = {value for _, value in assignments(nodes)}  # of these, what is taken can be read
     read |= {node.value for node in nodes if isinstance(node, ast.Attribute)}
+    read |= {node.func for node in nodes if isinstance(node, ast.Call)}  # may be called like its module
     for node in nodes:
         if not isinstance(node, ast.Call) or not node.args:
             continue
         called = {name.rpartition(".")[2] for name in dotted(node.func, known)}
         if called & {"__import__", "import_module"} and not text_in(node.args[0]):
-            yield Use("imports a module whose name it works out; write the import out.", node.lineno)
+            yield Evasion("imports a module whose name it works out; write the import out.", node.lineno)
         if "getattr" in called and len(node.args) > 1:
             read.add(node.args[0])
             of = next((name for name in dotted(node.args[0], known) if _is_imported(name, known)), "")
             if of and not text_in(node.args[1]):
-                yield Use(f"asks {of} for a name that it works out; write the name out.", node.lineno)
+                yield Evasion(f"asks {of} for a name that it works out; write the name out.", node.lineno)
     for node in nodes:
         if isinstance(node, ast.Name | ast.Attribute) and node not in read and isinstance(node.ctx, ast.Load):
             of = next(filter(_is_course_module, sorted(dotted(node, known))), "")
             if of:
-                yield Use(f"hands on all of {of}; take what it needs by name.", node.lineno)
+                yield Evasion(f"hands on all of {of}; take what it needs by name.", node.lineno)
 
 
 def _is_imported(name: str, known: Names) -> bool:

@@ -21,15 +21,10 @@ DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _DEPTH = 8
 _MOST = 64  # what one name may stand for; `x = x.T` again and again would have no end
 _RUNS_TEXT = {"eval", "exec", "builtins.eval", "builtins.exec"}
-_LOOKS_INSIDE: tuple[str, ...] = (
-    "sys.modules",
-    "gc.",
-    "inspect.",
-    "pkgutil.",
-    "runpy.",
-    "ctypes.",
-)  # for what anything is in
-_LOOKS_INSIDE += (".__subclasses__", ".__globals__", ".__getattribute__", ".f_globals", ".f_builtins")
+_LOOKS_INSIDE = (  # of anything, for what is in it
+    "sys.modules", "gc.", "inspect.", "pkgutil.", "runpy.", "ctypes.",
+    ".__subclasses__", ".__globals__", ".__getattribute__", ".f_globals", ".f_builtins",
+)  # fmt: skip
 _OF_CHECKS = re.compile(r"byhand\.(probe|known|slow\b)|byhand\.(.*\.)?_")  # what is right, and how it is made
 
 
@@ -60,6 +55,12 @@ def parse(text: str) -> ast.Module | SyntaxError:
         return SyntaxError(str(error))
 
 
+@lru_cache(maxsize=1024)
+def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """All nodes of a tree that nobody changes, walked once: each rule of a submission asks anew."""
+    return tuple(ast.walk(tree))
+
+
 def is_off_limits(name: str, forbid: Sequence[str]) -> bool:
     return name in _RUNS_TEXT or bool(_OF_CHECKS.match(name)) or _is_any(name, (*forbid, *_LOOKS_INSIDE))
 
@@ -79,16 +80,15 @@ def _is_any(name: str, entries: Sequence[str]) -> bool:
 # What is called
 
 
-def uses(tree: ast.Module, others: Sequence[ast.Module] = ()) -> list[Use]:
-    """Every dotted name the cell uses or imports, by line. others: cells whose imports it may use."""
-    known, bound = known_names(tree, others)
-    found = {use for node in ast.walk(tree) for use in _uses_of(node, known, bound)}
+def uses(tree: ast.Module, known: Names, bound: set[str]) -> list[Use]:
+    """Every dotted name the cell uses or imports, by line. known, bound: known_names of it."""
+    found = {use for node in nodes_of(tree) for use in _uses_of(node, known, bound)}
     return sorted(found, key=lambda use: (use.line, use.name))
 
 
 def known_names(tree: ast.Module, others: Sequence[ast.Module]) -> tuple[Names, set[str]]:
     """What names stand for in the cell, and which of them the cell itself gives a meaning."""
-    nodes = list(ast.walk(tree))
+    nodes = nodes_of(tree)
     bound = _bound(nodes)
     known = {name: set(values) for name, values in _names(tree).items()}
     for other in others:
@@ -121,7 +121,7 @@ def _uses_of(node: ast.AST, known: Names, bound: set[str]) -> Iterator[Use]:
 def _names(tree: ast.Module) -> Names:
     """What imported and assigned names stand for: {"F": {"torch.nn.functional"}}; "*" holds star imports."""
     names: Names = {}
-    nodes = list(ast.walk(tree))
+    nodes = nodes_of(tree)
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             for alias, name in _imported(node).items():

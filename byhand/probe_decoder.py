@@ -23,13 +23,10 @@ from byhand import check
 Parts = Mapping[str, Tensor]
 Shapes = dict[str, tuple[int, ...]]
 AXES = ("text", "token", "feature")
-LIBRARY: tuple[str, ...] = (
-    "TransformerDecoderLayer",
-    "TransformerDecoder",
-    "Transformer",
-    "DecoderBlock",
-)
-LIBRARY += ("byhand.translation.", "manual_seed")
+LIBRARY = (
+    "TransformerDecoderLayer", "TransformerDecoder", "Transformer", "DecoderBlock",
+    "byhand.translation.", "manual_seed",
+)  # fmt: skip
 RULES: dict[str, Any] = {"forbid": LIBRARY, "allow_text": "MultiHeadAttention, FeedForward, nn.LayerNorm."}
 ATTENTIONS = ("self_attention", "cross_attention")
 

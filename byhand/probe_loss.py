@@ -17,8 +17,10 @@ from torch.nn import functional
 
 from byhand import check
 
-LIBRARY: tuple[str, ...] = ("cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss", "cross_entropy_loss")
-LIBRARY += ("nll_loss2d", "nll_loss_nd", "nll_loss_forward", "NLLLoss2d", "byhand.translation.")
+LIBRARY = (
+    "cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss", "cross_entropy_loss",
+    "nll_loss2d", "nll_loss_nd", "nll_loss_forward", "NLLLoss2d", "byhand.translation.",
+)  # fmt: skip
 RULES: dict[str, Any] = {"forbid": LIBRARY, "allow_text": "log_softmax, logsumexp, gather, sums."}
 # Shape of logits, pad_id, smoothing, size of the logits
 LOSSES: list[tuple[tuple[int, ...], int, float, float]] = [

@@ -31,17 +31,10 @@ from byhand.probe_decoder import (
     within,
 )
 
-LIBRARY: tuple[str, ...] = (
-    "Transformer",
-    "TransformerEncoder",
-    "TransformerDecoder",
-    "TransformerEncoderLayer",
-)
-LIBRARY += (
-    "TransformerDecoderLayer",
-    "byhand.translation.",
-    "manual_seed",
-)
+LIBRARY = (
+    "Transformer", "TransformerEncoder", "TransformerDecoder", "TransformerEncoderLayer",
+    "TransformerDecoderLayer", "byhand.translation.", "manual_seed",
+)  # fmt: skip
 ALLOWED = "EncoderBlock, DecoderBlock, blocks.DecoderBlock, nn.Embedding, nn.ModuleList."
 RULES: dict[str, Any] = {"forbid": LIBRARY, "allow_text": ALLOWED, "also": ("lent",)}  # lent makes it, too
 LOGITS = ("text", "token", "piece")

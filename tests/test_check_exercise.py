@@ -36,37 +36,6 @@ def said(error: BaseException | None, name: str = "attend", needs: tuple[str, ..
     return ""
 
 
-# Whom a training may lean on
-
-
-WRITTEN, STUB_CELL = "def train(): return 1", "def train():\n    raise NotImplementedError"
-
-
-@pytest.mark.parametrize(
-    ("text", "passed", "early", "excused"),
-    [
-        (WRITTEN, False, False, True),
-        (WRITTEN, True, False, False),
-        (WRITTEN, None, False, False),
-        (WRITTEN, True, True, True),
-        (STUB_CELL, False, False, False),
-        (STUB_CELL, True, True, False),
-    ],
-)
-def test_a_written_training_is_excused_where_a_part_failed_or_still_may(
-    host: check.Host,
-    monkeypatch: pytest.MonkeyPatch,
-    text: str,
-    passed: bool | None,
-    early: bool,
-    excused: bool,
-) -> None:
-    monkeypatch.setattr(host, "text_of", lambda name: text)
-    if passed is not None:
-        host.record("Layer", passed, "")
-    assert host.excused("train", ("Layer", "other"), early) is excused
-
-
 # Outcomes
 
 

@@ -215,6 +215,7 @@ def test_ways_round_the_names_are_closed(monkeypatch: pytest.MonkeyPatch, text: 
         "weights = map(blocks.attention, x)",
         "weights = getattr(blocks, 'attention')",
         "from byhand.blocks import attention",
+        "from byhand import translation\nweights = translation.fit(1)",
     ],
 )
 def test_parts_of_the_course_may_be_used_by_name(monkeypatch: pytest.MonkeyPatch, text: str) -> None:

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from autograder.author.lesson import Cell
+from autograder.sandbox import procs
 from autograder.wire.channel import Channel, Closed, Late
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,11 +133,7 @@ class Judges:
             self._control.close()
             self._control = None
         if self._process is not None:
-            try:
-                self._process.wait(5.0)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            procs.wait_or_kill(self._process)
             self._process = None
 
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import time
 
 from autograder.sandbox import isolate
@@ -98,3 +99,12 @@ def kill_all_below() -> None:
             kill_family(stray)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(stray, 0)
+
+
+def wait_or_kill(process: subprocess.Popen[bytes], seconds: float = 5.0) -> None:
+    """Until a process that was asked to end has ended; it is killed after `seconds`."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

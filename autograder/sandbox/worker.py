@@ -27,7 +27,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
-from autograder.sandbox import seccomp, wall
+from autograder.sandbox import procs, seccomp, wall
 from autograder.sandbox.session import LONGEST, Ending, Limits, SandboxError, Session, pack
 from autograder.sandbox.wall import available
 
@@ -142,11 +142,7 @@ class Worker(AbstractContextManager["Worker"]):
             self._control.close()
             self._control = None
         if self._process is not None:
-            try:
-                self._process.wait(5.0)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            procs.wait_or_kill(self._process)
             self._process = None
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
