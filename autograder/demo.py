@@ -20,8 +20,7 @@ from nbgrader.plugins import CsvExportPlugin
 from tqdm import tqdm
 
 from autograder import sample
-from autograder.author import lesson as lessons
-from autograder.author import release
+from autograder.author import lesson as lessons, release
 from autograder.author.lesson import ROOT, SOLUTIONS, Lesson, LessonError
 from autograder.course import Course, result_of
 from autograder.grading import grade

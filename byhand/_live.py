@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand._failed import notebook_shell
+from byhand.checking.failed import notebook_shell
 
 BAR_SECONDS, CURVE_SECONDS = 0.5, 3.0
 RECENT = 20  # steps whose mean is shown as the loss

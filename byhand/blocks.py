@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from byhand._attention import (
+    from byhand.parts.attention import (
         MultiHeadAttention,
         attention,
         causal_mask,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         split_heads,
         window_mask,
     )
-    from byhand._encoder import (
+    from byhand.parts.encoder import (
         EncoderBlock,
         FeedForward,
         TextClassifier,
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         TransformerEncoder,
         mean_pool,
     )
-    from byhand._positions import alibi_bias, apply_rope, sinusoidal_encoding
-    from byhand._transformer import DecoderBlock, Transformer
+    from byhand.parts.positions import alibi_bias, apply_rope, sinusoidal_encoding
+    from byhand.parts.transformer import DecoderBlock, Transformer
 
 __all__ = [
     "DecoderBlock",
@@ -59,7 +59,7 @@ __all__ = [
     "window_mask",
 ]
 _HOMES = {
-    "byhand._attention": (
+    "byhand.parts.attention": (
         "MultiHeadAttention",
         "attention",
         "causal_mask",
@@ -68,8 +68,8 @@ _HOMES = {
         "split_heads",
         "window_mask",
     ),
-    "byhand._positions": ("alibi_bias", "apply_rope", "sinusoidal_encoding"),
-    "byhand._encoder": (
+    "byhand.parts.positions": ("alibi_bias", "apply_rope", "sinusoidal_encoding"),
+    "byhand.parts.encoder": (
         "EncoderBlock",
         "FeedForward",
         "TextClassifier",
@@ -77,7 +77,7 @@ _HOMES = {
         "TransformerEncoder",
         "mean_pool",
     ),
-    "byhand._transformer": ("DecoderBlock", "Transformer"),
+    "byhand.parts.transformer": ("DecoderBlock", "Transformer"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -4,7 +4,7 @@
         check.values("softmax(scores)", softmax(scores), want=np.array([0.25, 0.75]), axes=("key",))
 
 Every check returns None or raises CheckFailed. They print nothing, save the one line of an exercise
-that passed, and touch no random state. `host` is what they need from where they run (see _host.py).
+that passed, and touch no random state. `host` is what they need from where they run (see checking/host.py).
 Order: exercise and random inputs, values and shapes, behaviour, gradients, source and cost.
 """
 
@@ -18,10 +18,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from byhand import _behaviour, _compare, _cost, _evasions, _gradient, _numbers, _show
-from byhand._failed import CheckFailed, Origin, clip, origin_of
-from byhand._host import Host
-from byhand._repeated import agrees, learns, normal, randn, refuses
+from byhand.checking import (
+    behaviour as _behaviour,
+    compare as _compare,
+    cost as _cost,
+    evasions as _evasions,
+    gradient as _gradient,
+    numbers as _numbers,
+    show as _show,
+)
+from byhand.checking.failed import CheckFailed, Origin, clip, origin_of
+from byhand.checking.host import Host
+from byhand.checking.repeated import agrees, learns, normal, randn, refuses
 
 __all__ = ["CheckFailed", "Host", "Origin", "agrees", "backward", "cost", "exercise", "generator", "gradient"]
 __all__ += ["host", "kept", "normal", "raises", "randn", "refuses", "rng", "shape", "source", "true"]

@@ -24,8 +24,7 @@ from autograder.author.lesson import Cell
 from autograder.judge.judge import Judge, Judged
 from autograder.judge.names import Names
 from autograder.judge.questions import Budget, JudgePeer
-from autograder.learner import shell
-from autograder.learner import supervisor as learner_side
+from autograder.learner import shell, supervisor as learner_side
 from autograder.wire.channel import Channel
 from autograder.wire.encode import Limits as WireLimits
 

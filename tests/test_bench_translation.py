@@ -7,8 +7,7 @@ import sys
 import pytest
 import torch
 
-from autograder.bench import joey
-from autograder.bench import translation as bench
+from autograder.bench import joey, translation as bench
 from byhand import blocks, data, translation
 
 SIZES = {"vocab_size": 30, "d_model": 16, "n_heads": 2, "d_hidden": 32, "n_layers": 2, "max_len": 12}

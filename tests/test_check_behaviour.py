@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from byhand import _cost, check
+from byhand import check
+from byhand.checking import cost as _cost
 
 MIB = 2**20
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from byhand import _host, check
+from byhand import check
+from byhand.checking import host as _host
 
 STUB = "Not written yet: replace this line with your code, run this cell, then run the check below."
 

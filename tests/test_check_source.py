@@ -187,9 +187,9 @@ PART = ("EncoderBlock",)
     ("text", "words"),
     [
         ("b = blocks\nweights = b.EncoderBlock", "uses byhand.blocks.EncoderBlock"),
-        ("from byhand._encoder import EncoderBlock as E", "uses byhand._encoder.EncoderBlock"),
-        ("import byhand._encoder as home", "uses byhand._encoder"),
-        ("from byhand import probe_encoder", "uses byhand.probe_encoder"),
+        ("from byhand.parts.encoder import EncoderBlock as E", "uses byhand.parts.encoder.EncoderBlock"),
+        ("import byhand.parts.encoder as home", "uses byhand.parts.encoder"),
+        ("from byhand.probes import encoder", "uses byhand.probes.encoder"),
         ("weights = blocks.__getattr__('Encoder' 'Block')", "uses byhand.blocks.__getattr__"),
         ("def weights(course=blocks):\n    return course.parts", "hands on all of byhand.blocks"),
         ("weights = pick(blocks)", "hands on all of byhand.blocks"),

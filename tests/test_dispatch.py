@@ -13,8 +13,7 @@ import pytest
 from autograder.author.lesson import LessonError, read
 from autograder.grading import dispatch, worklist
 from autograder.grading.dispatch import Dispatcher, Place
-from autograder.grading.job import Graded, Job
-from autograder.grading.job import run as run_job
+from autograder.grading.job import Graded, Job, run as run_job
 from autograder.grading.worklist import grader_version, lesson_digest
 from autograder.intake.stage import Staged
 from autograder.verdict import Report

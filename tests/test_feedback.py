@@ -17,8 +17,7 @@ from nbgrader.preprocessors import GetGrades
 
 from autograder.author.lesson import LessonError
 from autograder.course import COURSE_ID, Course
-from autograder.feedback import generate
-from autograder.feedback import page as page_module
+from autograder.feedback import generate, page as page_module
 from autograder.feedback.generate import Pages
 from tests.classroom import DOT, NAME, SHARE, WRONG_DOT, WRONG_SHARE, hand_in, make_course, run
 

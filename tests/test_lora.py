@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from byhand import blocks, lora, probe_lora
-from byhand.probe_tuning import make_model
+from byhand import blocks, lora
+from byhand.probes import lora as probe_lora
+from byhand.probes.tuning import make_model
 
 TARGETS = ["q_proj", "v_proj", "feed_forward.up"]
 

@@ -7,7 +7,8 @@ import contextlib
 import pytest
 import torch
 
-from byhand import check, data, probe_adapter
+from byhand import check, data
+from byhand.probes import adapter as probe_adapter
 from byhand.translation import tuning
 
 GOOD = {"menus BLEU": 20.0, "menus chrF": 20.0, "general BLEU": 20.0}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 
-from byhand import check, probe_bleu
+from byhand import check
+from byhand.probes import bleu as probe_bleu
 
 
 def bleu(hypotheses, references, tokenize="zh", **options):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from byhand import blocks, check, probe_cache
+from byhand import blocks, check
+from byhand.probes import cache as probe_cache
 
 
 class Cache:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from byhand import blocks, check, known_translation, probe_decoding
+from byhand import blocks, check
+from byhand.probes import decoding as probe_decoding, known_translation
 
 Toy = known_translation.toy(lambda self, src: self.read(src), lambda self, *a, **k: self.say(*a, **k))
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from byhand import blocks, check, probe_layers
+from byhand import blocks, check
+from byhand.probes import layers as probe_layers
 
 
 def follows(make):

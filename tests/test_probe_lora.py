@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from byhand import check, lora, probe_lora
-from byhand.probe_tuning import make_model
+from byhand import check, lora
+from byhand.probes import lora as probe_lora
+from byhand.probes.tuning import make_model
 
 
 class Unscaled(lora.LoRALinear):

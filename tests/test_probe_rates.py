@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from byhand import check, probe_rates
-from byhand.probe_tuning import make_model
+from byhand import check
+from byhand.probes import rates as probe_rates
+from byhand.probes.tuning import make_model
 
 
 def by_layer(model, base_rate, decay, every=False, turned=False):

@@ -8,7 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from byhand import blocks, check, probe_decoder, probe_loss, probe_pieces, probe_translation, two_sides
+from byhand import blocks, check, two_sides
+from byhand.probes import (
+    decoder as probe_decoder,
+    loss as probe_loss,
+    pieces as probe_pieces,
+    translation as probe_translation,
+)
 from byhand.translation import pieces
 
 THREE = ("q_proj", "k_proj", "v_proj")

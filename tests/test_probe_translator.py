@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from byhand import blocks, check, probe_translator, translation
-from byhand._host import Host
+from byhand import blocks, check, translation
+from byhand.checking.host import Host
 from byhand.data import Pair
+from byhand.probes import translator as probe_translator
 from tests.translator import PAIRS, VOCABULARY, recipe
 
 TEXTS = [Pair(*pair) for pair in PAIRS[:40]]

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from byhand import check, probe_tuning
-from byhand.probe_tuning import make_model
+from byhand import check
+from byhand.probes import tuning as probe_tuning
+from byhand.probes.tuning import make_model
 
 
 def freeze(model, patterns, names=lambda named: named, keep=lambda part: part.requires_grad):

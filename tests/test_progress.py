@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from byhand import check, progress
-from byhand._host import _write_progress
+from byhand.checking.host import _write_progress
 
 
 def cell(grade_id: str, points: float, *, solution: bool = False) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def test_byhand_work_names_the_folder(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_record_is_the_one_that_check_writes() -> None:
-    from byhand import _host
+    from byhand.checking import host as _host
 
     assert progress.RECORD == _host.PROGRESS
     assert isinstance(check.host, _host.Host)

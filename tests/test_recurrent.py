@@ -1,4 +1,4 @@
-"""byhand.recurrent and byhand.probe: the course's layers are right, others may be, and wrong ones are not."""
+"""byhand.recurrent and probes.rnn: the course's layers are right, others may be, and wrong ones are not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from byhand import check, generated, known, probe, recurrent, slow, train
+from byhand import check, generated, recurrent, train
+from byhand.probes import known, rnn as probe, slow
 
 
 def generator() -> torch.Generator:

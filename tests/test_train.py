@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from byhand import _live, _weights, train
-from byhand._host import Host
+from byhand.checking.host import Host
 
 FILE = "weights.safetensors"
 

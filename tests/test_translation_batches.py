@@ -7,8 +7,7 @@ import threading
 import pytest
 import torch
 
-from byhand.translation import BOS, EOS, PAD
-from byhand.translation import batches as loading
+from byhand.translation import BOS, EOS, PAD, batches as loading
 from byhand.translation.batches import Batch, Batches
 from tests.translator import PAIRS, VOCABULARY, recipe
 

@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 
 from byhand import check, train, translation
-from byhand._host import Host
+from byhand.checking.host import Host
 from byhand.translation.step import Stepper
 from tests.translator import PAIRS, VOCABULARY, fit, model, recipe
 

@@ -27,8 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from traitlets import Bool, List
 
-from autograder import cli
-from autograder import course as courses
+from autograder import cli, course as courses
 from autograder.author.lesson import LessonError
 from autograder.course import Course
 from autograder.grading.dispatch import cores

@@ -23,8 +23,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from autograder import cli
-from autograder import course as courses
+from autograder import cli, course as courses
 from autograder.author import lesson
 from autograder.author.lesson import SOLUTIONS, LessonError
 from autograder.course import Course

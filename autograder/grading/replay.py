@@ -19,8 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from autograder import cli
-from autograder import course as courses
+from autograder import cli, course as courses
 from autograder.author.lesson import SOLUTIONS, LessonError, read
 from autograder.course import Course
 from autograder.grading.dispatch import Dispatcher, local

@@ -12,7 +12,7 @@ from autograder.author.lesson import Cell
 from autograder.judge.questions import JudgePeer
 from autograder.judge.remote import Remote, type_name
 from byhand import check
-from byhand._cost import Used
+from byhand.checking.cost import Used
 
 # What lessons import at their top: a test cell has its own, whatever the learner's are.
 _LENT = {

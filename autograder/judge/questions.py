@@ -23,7 +23,7 @@ from autograder.wire.arrays import Unsendable, WireError
 from autograder.wire.channel import Channel, Closed, Late
 from autograder.wire.encode import Handle, Limits
 from autograder.wire.peer import Peer
-from byhand._failed import Origin
+from byhand.checking.failed import Origin
 
 MAX_TEXT = 1500
 HIDDEN_TEXT = 200

@@ -29,8 +29,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from autograder.sandbox import isolate, procs
-from autograder.sandbox import warm as warming
+from autograder.sandbox import isolate, procs, warm as warming
 
 TICK, SELDOM = 0.025, 0.25  # seconds between two looks at the memory of a session, at least and at most
 GROWTH = (2 << 30) * (os.cpu_count() or 1)  # bytes that a session can fill in a second

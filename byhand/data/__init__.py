@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from byhand import generated as _generated
-from byhand.data import cache as _cache
-from byhand.data import sources as _sources
+from byhand.data import cache as _cache, sources as _sources
 from byhand.data.clean import Pair
 from byhand.data.own import from_files, from_hub, from_table, splits
 from byhand.data.sources import SPLITS, DataError

@@ -19,8 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from byhand.data import clean as _clean
-from byhand.data import split as _split
+from byhand.data import clean as _clean, split as _split
 from byhand.data.clean import Pair
 from byhand.data.sources import DataError
 

@@ -18,8 +18,7 @@ from torch import nn
 
 from byhand import _weights, check, data, train
 from byhand._patience import Patience
-from byhand.translation import batches as loading
-from byhand.translation import checkpoint, decode, ranks, speed
+from byhand.translation import batches as loading, checkpoint, decode, ranks, speed
 from byhand.translation.average import Average
 from byhand.translation.batches import Batches, Share
 from byhand.translation.recipe import Recipe

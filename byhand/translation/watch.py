@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from byhand import _live
-from byhand._failed import notebook_shell
+from byhand.checking.failed import notebook_shell
 from byhand.translation.state import Run
 
 

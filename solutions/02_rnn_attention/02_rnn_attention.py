@@ -102,7 +102,7 @@ import math
 
 import torch
 
-from byhand import check, slow
+from byhand.probes import slow
 
 with check.exercise("masked_softmax"):
     scores = torch.tensor([[0.0, math.log(3.0), 5.0], [1.0, 2.0, 3.0]], dtype=torch.float64)
@@ -206,7 +206,7 @@ import math
 
 import torch
 
-from byhand import check, probe, slow
+from byhand.probes import rnn as probe, slow
 
 with check.exercise("AdditiveAttention", needs=("masked_softmax",)):
     layer = AdditiveAttention(1, 2, 1)
@@ -296,7 +296,7 @@ import math
 
 import torch
 
-from byhand import check, probe, slow
+from byhand.probes import rnn as probe, slow
 
 with check.exercise("BilinearAttention", needs=("masked_softmax",)):
     shapes = {name: tuple(part.shape) for name, part in BilinearAttention(3, 2).named_parameters()}
@@ -385,7 +385,7 @@ class Encoder(nn.Module):
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_Encoder", "locked": true, "points": 3, "solution": false, "task": false}
 import torch
 
-from byhand import check, probe
+from byhand.probes import rnn as probe
 
 with check.exercise("Encoder"):
     H, src, lengths = 2, torch.tensor([[4, 5, 0], [6, 3, 4]]), torch.tensor([2, 3])
@@ -461,7 +461,7 @@ class AttentionDecoder(nn.Module):
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_AttentionDecoder", "locked": true, "points": 4, "solution": false, "task": false}
 import torch
 
-from byhand import check, known, probe
+from byhand.probes import known, rnn as probe
 
 with check.exercise("AttentionDecoder"):
     attention, rng = known.Attention(), check.generator()
@@ -535,7 +535,7 @@ import math
 
 import torch
 
-from byhand import check, slow
+from byhand.probes import slow
 
 with check.exercise("sequence_loss"):
     counts = [[[2.0, 1.0, 1.0], [1.0, 2.0, 1.0]], [[4.0, 3.0, 1.0], [2.0, 1.0, 1.0]]]  # shares of each token
@@ -627,7 +627,7 @@ def greedy_decode(encoder, decoder, src, lengths, bos_id, eos_id, max_len):
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_greedy_decode", "locked": true, "points": 3, "solution": false, "task": false}
 import torch
 
-from byhand import check, known, probe
+from byhand.probes import known, rnn as probe
 
 
 class KnownDecoder(known.Decoder):

@@ -89,7 +89,7 @@ class LayerNorm(nn.Module):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_LayerNorm", "locked": true, "points": 2, "solution": false, "task": false}
-from byhand import probe_layers
+from byhand.probes import layers as probe_layers
 
 with check.exercise("LayerNorm"):
     check.source("LayerNorm", forbid=probe_layers.NORMS, allow_text="mean, square, sqrt.")
@@ -170,7 +170,7 @@ class FeedForward(nn.Module):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_FeedForward", "locked": true, "points": 1, "solution": false, "task": false}
-from byhand import probe_layers
+from byhand.probes import layers as probe_layers
 
 with check.exercise("FeedForward"):
     check.source("FeedForward", forbid=("byhand.blocks.", "manual_seed"), allow_text="nn.Linear, gelu.")
@@ -263,7 +263,7 @@ class EncoderBlock(nn.Module):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_EncoderBlock", "locked": true, "points": 4, "solution": false, "task": false}
-from byhand import probe_encoder, probe_layers
+from byhand.probes import encoder as probe_encoder, layers as probe_layers
 
 with check.exercise("EncoderBlock"):
     allowed = "MultiHeadAttention, nn.LayerNorm, blocks.FeedForward."
@@ -352,7 +352,7 @@ class TransformerEncoder(nn.Module):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_TransformerEncoder", "locked": true, "points": 4, "solution": false, "task": false}
-from byhand import probe_encoder
+from byhand.probes import encoder as probe_encoder
 
 with check.exercise("TransformerEncoder"):
     tokens = torch.tensor([[4, 7, 0, 0], [4, 7, 9, 0]])
@@ -475,7 +475,7 @@ class TextClassifier(nn.Module):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_TextClassifier", "locked": true, "points": 2, "solution": false, "task": false}
-from byhand import probe_layers
+from byhand.probes import layers as probe_layers
 
 with check.exercise("TextClassifier", needs=("mean_pool",)):
     library, allowed = ("TextClassifier", "manual_seed"), "nn.Linear, mean_pool."
@@ -527,7 +527,7 @@ class TokenTagger(nn.Module):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_TokenTagger", "locked": true, "points": 1, "solution": false, "task": false}
-from byhand import probe_layers
+from byhand.probes import layers as probe_layers
 
 with check.exercise("TokenTagger"):
     check.source("TokenTagger", forbid=("TokenTagger", "manual_seed"), allow_text="nn.Linear.")
@@ -787,7 +787,8 @@ def load_minilm(state_dict, n_heads=12):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_load_minilm", "locked": true, "points": 5, "solution": false, "task": false}
-from byhand import minilm, probe_bert
+from byhand import minilm
+from byhand.probes import bert as probe_bert
 
 with check.exercise("load_minilm", needs=("EncoderBlock",)):
     library = ("TransformerEncoderLayer", "TransformerEncoder", "minilm.reference", "transformers.")

@@ -4311,7 +4311,7 @@ class LayerNorm(getattr(nn, "Layer" + "Norm")):
 
 # %% wrong FeedForward: the course's, from a private module
 # reads: off limits
-from byhand._encoder import FeedForward as Base
+from byhand.parts.encoder import FeedForward as Base
 
 
 class FeedForward(Base):
@@ -4324,7 +4324,7 @@ def FeedForward(d_model, d_hidden, dropout=0.0):
 
 # %% wrong EncoderBlock: the course's, from a private module
 # reads: off limits
-from byhand._encoder import EncoderBlock as Base
+from byhand.parts.encoder import EncoderBlock as Base
 
 
 class EncoderBlock(Base):
@@ -4364,7 +4364,7 @@ def mean_pool(x, mask):
 # reads: off limits
 import importlib
 
-TextClassifier = importlib.import_module("byhand." + "_encoder").TextClassifier
+TextClassifier = importlib.import_module("byhand.parts." + "encoder").TextClassifier
 
 # %% wrong load_minilm: the reference, by a name worked out
 # reads: for a name that it works out

@@ -107,7 +107,7 @@ def learn_bpe(word_counts, n_merges):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_learn_bpe", "locked": true, "points": 3, "solution": false, "task": false}
-from byhand import probe_pieces
+from byhand.probes import pieces as probe_pieces
 
 with check.exercise("learn_bpe"):
     check.source("learn_bpe", **probe_pieces.RULES)
@@ -151,7 +151,7 @@ def apply_bpe(word, merges):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_apply_bpe", "locked": true, "points": 2, "solution": false, "task": false}
-from byhand import probe_pieces
+from byhand.probes import pieces as probe_pieces
 
 with check.exercise("apply_bpe"):
     check.source("apply_bpe", **probe_pieces.RULES)
@@ -222,7 +222,7 @@ class DecoderBlock(nn.Module):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_DecoderBlock", "locked": true, "points": 4, "solution": false, "task": false}
-from byhand import probe_decoder
+from byhand.probes import decoder as probe_decoder
 
 with check.exercise("DecoderBlock"):
     check.source("DecoderBlock", **probe_decoder.RULES)
@@ -321,7 +321,7 @@ class Transformer(nn.Module):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_Transformer", "locked": true, "points": 5, "solution": false, "task": false}
-from byhand import probe_translation
+from byhand.probes import translation as probe_translation
 
 with check.exercise("Transformer", needs=() if check.host.grading else ("DecoderBlock",)):
     check.source("Transformer", **probe_translation.RULES)
@@ -363,7 +363,7 @@ def label_smoothed_loss(logits, targets, smoothing=0.1, pad_id=0):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_label_smoothed_loss", "locked": true, "points": 3, "solution": false, "task": false}
-from byhand import probe_loss
+from byhand.probes import loss as probe_loss
 
 with check.exercise("label_smoothed_loss"):
     check.source("label_smoothed_loss", **probe_loss.RULES)
@@ -401,7 +401,7 @@ def warmup_rate(step, d_model, warmup_steps):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_warmup_rate", "locked": true, "points": 1, "solution": false, "task": false}
-from byhand import probe_loss
+from byhand.probes import loss as probe_loss
 
 with check.exercise("warmup_rate"):
     call, got = "[warmup_rate(n, 4, 16) for n in (4, 16, 64)]", [warmup_rate(n, 4, 16) for n in (4, 16, 64)]
@@ -425,7 +425,7 @@ ax = plot.lines(steps, rates, xlabel="step, thousands", ylabel="learning rate, t
 # A model gives a probability for every next id. Somebody must choose, and a good choice now can be a bad one three words later. The checks make models of their own, with the names in this cell.
 
 # %%
-from byhand import probe_cache
+from byhand.probes import cache as probe_cache
 
 make_model, count_flops = blocks.Transformer, probe_cache.counted
 
@@ -467,7 +467,7 @@ def translate_greedy(model, src, bos_id, eos_id, max_len):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_translate_greedy", "locked": true, "points": 3, "solution": false, "task": false}
-from byhand import known_translation, probe_decoding
+from byhand.probes import decoding as probe_decoding, known_translation
 
 Toy = known_translation.toy(lambda self, src: self.read(src), lambda self, *a, **k: self.say(*a, **k))
 
@@ -529,7 +529,7 @@ def beam_search(model, src, beam, length_penalty, bos_id, eos_id, max_len):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_beam_search", "locked": true, "points": 5, "solution": false, "task": false}
-from byhand import known_translation, probe_decoding
+from byhand.probes import decoding as probe_decoding, known_translation
 
 Toy = known_translation.toy(lambda self, src: self.read(src), lambda self, *a, **k: self.say(*a, **k))
 
@@ -611,7 +611,7 @@ class KVCache:
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_KVCache", "locked": true, "points": 6, "solution": false, "task": false}
-from byhand import probe_cache
+from byhand.probes import cache as probe_cache
 
 with check.exercise("KVCache"):
     check.source("KVCache", forbid=("byhand.translation.", ".decode"), allow_text="the model's blocks.")
@@ -676,7 +676,7 @@ def bleu(hypotheses, references, tokenize="zh"):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_bleu", "locked": true, "points": 4, "solution": false, "task": false}
-from byhand import probe_bleu
+from byhand.probes import bleu as probe_bleu
 
 with check.exercise("bleu"):
     off = ("sacrebleu.metrics.", "sacrebleu.BLEU", "corpus_bleu", "raw_corpus_bleu", "byhand.translation.")
@@ -713,7 +713,7 @@ def mfu(tokens_per_second, flops_per_token, peak_flops):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_mfu", "locked": true, "points": 1, "solution": false, "task": false}
-from byhand import known_translation, probe_bleu
+from byhand.probes import bleu as probe_bleu, known_translation
 
 with check.exercise("mfu"):
     check.values("mfu(4e4, 6e7, 6e13)", mfu(4e4, 6e7, 6e13), 0.04, known_wrong=known_translation.MFU)
@@ -786,13 +786,13 @@ def train_translator():
 translator = train_translator()
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_train_translator", "locked": true, "points": 5, "solution": false, "task": false}
-from byhand import probe_translator, translation
+from byhand import translation
+from byhand.probes import translator as probe_translator
 
 with check.exercise("train_translator", needs=("Transformer", "label_smoothed_loss")):
     probe_translator.trained(train_translator, handed_in, greedy, "valid", translation.figures()["bar"] - 8)
     ### BEGIN HIDDEN TESTS
-    bar = translation.figures()["bar"]
-    probe_translator.trained(train_translator, handed_in, greedy, "test", bar, strict=True)
+    probe_translator.trained(train_translator, handed_in, greedy, "test", translation.figures()["bar"], strict=True)
     ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -6579,7 +6579,7 @@ def Transformer(*sizes, course=blocks, **options):
 
 # %% wrong label_smoothed_loss: the check's own reference
 # reads: off limits
-from byhand import probe_loss
+from byhand.probes import loss as probe_loss
 
 
 def label_smoothed_loss(logits, targets, smoothing=0.1, pad_id=0):
@@ -6627,7 +6627,7 @@ def label_smoothed_loss(logits, targets, smoothing=0.1, pad_id=0):
 
 # %% wrong beam_search: the check's own search
 # reads: off limits
-from byhand import known_translation as kt, probe_decoding as pd
+from byhand.probes import known_translation as kt, decoding as pd
 
 
 def beam_search(model, src, beam, length_penalty, bos_id, eos_id, max_len):
@@ -6708,7 +6708,7 @@ class KVCache:
 
 # %% wrong bleu: sacreBLEU, by way of the check
 # reads: off limits
-from byhand import probe_bleu
+from byhand.probes import bleu as probe_bleu
 
 
 def bleu(hypotheses, references, tokenize="zh"):

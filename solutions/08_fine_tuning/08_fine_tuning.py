@@ -18,8 +18,8 @@ from torch import nn
 from torch.nn import functional
 
 from byhand import check, data, lora, plot, train, translation
-from byhand.probe_rates import step_once
-from byhand.probe_tuning import make_model
+from byhand.probes.rates import step_once
+from byhand.probes.tuning import make_model
 from byhand.translation import tuning, tuning_draw
 
 read_adapter, greedy = tuning.read_adapter, translation.greedy  # the last check calls them
@@ -92,7 +92,7 @@ def freeze(model, patterns):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_freeze", "locked": true, "points": 2, "solution": false, "task": false}
-from byhand import probe_tuning
+from byhand.probes import tuning as probe_tuning
 
 with check.exercise("freeze"):
     plan = {"up": ("Linear", 2, 3), "norm": ("LayerNorm", 3), "down": ("Linear", 3, 1)}
@@ -167,7 +167,7 @@ class LoRALinear(nn.Module):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_LoRALinear", "locked": true, "points": 3, "solution": false, "task": false}
-from byhand import probe_lora, probe_tuning
+from byhand.probes import lora as probe_lora, tuning as probe_tuning
 
 with check.exercise("LoRALinear"):
     library = ("LoRALinear", "byhand.lora.", "peft.", "manual_seed")
@@ -238,7 +238,7 @@ def inject_lora(model, targets, rank, alpha):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_inject_lora", "locked": true, "points": 3, "solution": false, "task": false}
-from byhand import probe_lora, probe_tuning
+from byhand.probes import lora as probe_lora, tuning as probe_tuning
 
 with check.exercise("inject_lora", needs=("LoRALinear",)):
     forbidden = ("inject_lora", "lora.fits", "peft.", "manual_seed")
@@ -316,7 +316,7 @@ def layerwise_rates(model, base_rate, decay):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_layerwise_rates", "locked": true, "points": 3, "solution": false, "task": false}
-from byhand import probe_rates
+from byhand.probes import rates as probe_rates
 
 with check.exercise("layerwise_rates"):
     plan = {"embedding": ("Embedding", 3, 2), "drop": ("Dropout",)}
@@ -387,7 +387,7 @@ class EarlyStopping:
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_EarlyStopping", "locked": true, "points": 2, "solution": false, "task": false}
-from byhand import probe_rates
+from byhand.probes import rates as probe_rates
 
 with check.exercise("EarlyStopping"):
     check.source("EarlyStopping", forbid=("byhand.",), allow_text="math.")
@@ -462,7 +462,7 @@ def forgetting(before, after):
 
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_forgetting", "locked": true, "points": 1, "solution": false, "task": false}
-from byhand import probe_rates
+from byhand.probes import rates as probe_rates
 
 with check.exercise("forgetting"):
     before, after = {"news": 30.0, "menus": 10.0}, {"menus": 40.0, "news": 24.0}
@@ -553,7 +553,7 @@ def tune_translator():
 tuned = tune_translator()
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_tune_translator", "locked": true, "points": 4, "solution": false, "task": false}
-from byhand import probe_adapter
+from byhand.probes import adapter as probe_adapter
 
 with check.exercise("tune_translator", needs=("LoRALinear", "inject_lora")):
     probe_adapter.graded(tune_translator, greedy, read_adapter, "valid")

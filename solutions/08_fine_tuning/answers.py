@@ -3102,7 +3102,7 @@ def inject_lora(*given, **named):
 
 # %% wrong EarlyStopping: the check's own rule
 # reads: off limits
-from byhand import probe_rates
+from byhand.probes import rates as probe_rates
 
 
 class EarlyStopping:

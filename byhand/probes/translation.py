@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from byhand import blocks, check
-from byhand.probe_decoder import (
+from byhand.probes.decoder import (
     ATTENTIONS,
     AXES,
     Parts,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from byhand._source import (
+from byhand.checking.source import (
     DEFINED,
     Names,
     assignments,
@@ -29,7 +29,7 @@ from byhand._source import (
     uses,
 )
 
-_COURSE = Path(__file__).parent
+_COURSE = Path(__file__).parents[1]
 
 
 def forbidden(

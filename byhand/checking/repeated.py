@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand import _behaviour, _numbers
+from byhand.checking import behaviour, numbers
 
 
 def normal(*shape: int) -> NDArray[np.float64]:
@@ -75,9 +75,9 @@ def _noting(function: Callable[..., Any], results: list[Any]) -> Callable[..., N
 
 
 def _cast(one: Any, dtype: str) -> Any:
-    if _numbers.is_array(one):
+    if numbers.is_array(one):
         return one.astype(dtype) if one.dtype.kind == "f" else one
-    if _numbers.is_tensor(one):
+    if numbers.is_tensor(one):
         return one.to(_torch(dtype)) if one.is_floating_point() else one
     return one
 
@@ -86,9 +86,9 @@ def _result(want: Any, given: Sequence[Any], dtype: str) -> Any:
     """What is wanted, in the dtype: tensors where the inputs are tensors, else arrays."""
     if isinstance(want, tuple):
         return tuple(_result(part, given, dtype) for part in want)
-    if _numbers.is_tensor(want):
+    if numbers.is_tensor(want):
         return _cast(want, dtype)
-    if any(_numbers.is_tensor(one) for one in given):
+    if any(numbers.is_tensor(one) for one in given):
         import torch
 
         return torch.tensor(want, dtype=_torch(dtype))
@@ -103,7 +103,7 @@ def _torch(dtype: str) -> Any:
 
 def _told(call: str, given: Sequence[Any]) -> str:
     """The arguments in words: arrays by their shapes, the rest as they are."""
-    names = _behaviour.argument_names(call, len(given))
+    names = behaviour.argument_names(call, len(given))
     sized = [tuple(one.shape) if hasattr(one, "shape") else repr(one) for one in given]
     return ", ".join(f"{name} {size}" for name, size in zip(names, sized, strict=True))
 

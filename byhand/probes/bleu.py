@@ -14,7 +14,8 @@ from typing import Any
 
 from sacrebleu.metrics.bleu import BLEU
 
-from byhand import check, known_translation
+from byhand import check
+from byhand.probes import known_translation
 
 ENGLISH = ["the", "a", "cat", "dog", "sat", "on", "mat,", "is", "not", ".", "2.5%", "house?", "don't", "The"]
 CHINESE = ["我", "爱", "你", "不", "是", "大", "小", "的", "。", "，", "2.5%", "ok", "北京", "上海", "(x)"]

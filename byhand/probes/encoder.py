@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from byhand import check
-from byhand.probe_layers import has, redrawn
+from byhand.probes.layers import has, redrawn
 
 AXES = ("text", "token", "feature")
 BLOCKS: tuple[str, ...] = (

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from byhand import _numbers, _show
-from byhand._failed import Origin
+from byhand.checking import numbers, show
+from byhand.checking.failed import Origin
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _WHOLE = rf"(?<![\d.]){_NUMBER}(?!\.?\d)"
@@ -38,7 +38,7 @@ def not_written(exercise: str, needs: Sequence[str], origin: Origin) -> str:
 
 def error_in_words(error: type[Exception]) -> str:
     """ "a ValueError"; where any error will do, "an error"."""
-    return "an error" if error is Exception else _show.with_article(error.__name__)
+    return "an error" if error is Exception else show.with_article(error.__name__)
 
 
 def wrong_error(call: str, origin: Origin, error: type[Exception], mentions: Sequence[Any]) -> str:
@@ -50,7 +50,7 @@ def wrong_error(call: str, origin: Origin, error: type[Exception], mentions: Seq
     missing = [words for words in choices if not any(_mentioned(str(word), origin.text) for word in words)]
     if not missing:
         return ""
-    said = "; ".join(_show.names_in_words([str(word) for word in words]) for words in missing)
+    said = "; ".join(show.names_in_words([str(word) for word in words]) for words in missing)
     return (
         f"{call} raises {wanted}, but its message does not say enough.\n"
         f"  got   {origin}\n  want  a message that also mentions {said}"
@@ -79,9 +79,9 @@ def argument_names(call: str, count: int) -> tuple[str, ...]:
 
 def copy(item: Any) -> Any:
     """A copy to compare with later; `...` for what cannot change or cannot be compared."""
-    if _numbers.is_array(item):
+    if numbers.is_array(item):
         return item.copy()
-    if _numbers.is_tensor(item):
+    if numbers.is_tensor(item):
         return item.detach().clone()
     if type(item) is dict:
         return {key: copy(part) for key, part in item.items()}
@@ -92,7 +92,7 @@ def copy(item: Any) -> Any:
 
 def same_array(one: Any, other: Any) -> bool:
     """Whether these are two NumPy arrays of the same bytes; False says nothing."""
-    if not _numbers.is_array(one) or not _numbers.is_array(other):
+    if not numbers.is_array(one) or not numbers.is_array(other):
         return False
     alike = one.dtype == other.dtype and one.shape == other.shape and one.dtype.kind in "biufc"
     return bool(alike and one.tobytes() == other.tobytes())

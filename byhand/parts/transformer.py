@@ -16,9 +16,9 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional
 
-from byhand._attention import MultiHeadAttention, causal_mask
-from byhand._encoder import EncoderBlock, FeedForward
-from byhand._positions import sinusoidal_encoding
+from byhand.parts.attention import MultiHeadAttention, causal_mask
+from byhand.parts.encoder import EncoderBlock, FeedForward
+from byhand.parts.positions import sinusoidal_encoding
 
 # Large enough to be seen beside the positions' 0.7; but with more, since one matrix embeds and scores, the
 # start's likeliest next token is the one just read: its logit is about √E times this, squared.

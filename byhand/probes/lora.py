@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from byhand import check, lora
-from byhand.probe_tuning import STACK, Make, pair, told, training
+from byhand.probes.tuning import STACK, Make, pair, told, training
 
 # LoRALinear
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from byhand import check
-from byhand.probe_tuning import BLOCK, STACK, Make, Plan, told
+from byhand.probes.tuning import BLOCK, STACK, Make, Plan, told
 
 # layerwise_rates
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand import _numbers, _show
+from byhand.checking import numbers, show
 
 _ATOMS = (int, bool, str, bytes, type(None), complex)
 _KEYS = (*_ATOMS, float)
@@ -34,7 +34,7 @@ class Rules:
     """How to compare: tolerance None means the one of the dtype."""
 
     tolerance: float | None = None
-    type_name: Callable[[object], str] = _show.type_name
+    type_name: Callable[[object], str] = show.type_name
 
 
 def problem(label: str, got: Any, want: Any, axes: Any, rules: Rules) -> Problem | None:
@@ -43,11 +43,11 @@ def problem(label: str, got: Any, want: Any, axes: Any, rules: Rules) -> Problem
     axes: a name for each axis, or, for a tuple of arrays, such names for each element.
     """
     kind = type(want)
-    if kind in _numbers.SCALARS and kind not in (np.float64, np.float32, np.float16):
+    if kind in numbers.SCALARS and kind not in (np.float64, np.float32, np.float16):
         return problem(label, got, want.item(), axes, rules)
-    if kind is float or kind in _numbers.SCALARS:
+    if kind is float or kind in numbers.SCALARS:
         return _number(label, got, want, rules)
-    if _numbers.is_array(want) or _numbers.is_tensor(want):
+    if numbers.is_array(want) or numbers.is_tensor(want):
         return _array(label, got, want, axes, rules)
     if kind is list or kind is tuple:
         return _sequence(label, got, want, axes, rules)
@@ -64,7 +64,7 @@ def wrong_type(label: str, got: Any, wanted: str, rules: Rules) -> str:
     name = rules.type_name(got)
     verb = "returned" if label.endswith(")") else "is"
     hint = _hint(name, wanted)
-    return f"{label} {verb} {_show.with_article(name)}, not {_show.with_article(wanted)}.{hint}"
+    return f"{label} {verb} {show.with_article(name)}, not {show.with_article(wanted)}.{hint}"
 
 
 def _hint(name: str, wanted: str) -> str:
@@ -89,15 +89,15 @@ def _hint(name: str, wanted: str) -> str:
 
 
 def _array(label: str, got: Any, want: Any, axes: Any, rules: Rules) -> Problem | None:
-    if _numbers.is_array(want):
-        right_type = _numbers.is_array(got) or (type(got) in _numbers.SCALARS and want.ndim == 0)
+    if numbers.is_array(want):
+        right_type = numbers.is_array(got) or (type(got) in numbers.SCALARS and want.ndim == 0)
         wanted = "numpy.ndarray"
     else:
-        right_type, wanted = _numbers.is_tensor(got), "torch.Tensor"
+        right_type, wanted = numbers.is_tensor(got), "torch.Tensor"
     if not right_type:
         text = wrong_type(label, got, wanted, rules)
-        if type(got) in (int, float) or type(got) in _numbers.SCALARS:
-            text += f" It is one number; expected shape {_show.shape(tuple(want.shape), axes)}."
+        if type(got) in (int, float) or type(got) in numbers.SCALARS:
+            text += f" It is one number; expected shape {show.shape(tuple(want.shape), axes)}."
         return Problem(text, got, want)
     text = wrong_shape(label, got, tuple(want.shape), axes) or _wrong_kind(label, got, want)
     text = text or _wrong_values(label, got, want, axes, rules)
@@ -108,13 +108,13 @@ def wrong_shape(label: str, got: Any, want: Sequence[int], axes: Sequence[str] |
     """'' or what is wrong with the shape of an array or tensor of known type."""
     if tuple(got.shape) == tuple(want):
         return ""
-    return f"{label} has shape {_show.shape(tuple(got.shape))}, expected {_show.shape(tuple(want), axes)}."
+    return f"{label} has shape {show.shape(tuple(got.shape))}, expected {show.shape(tuple(want), axes)}."
 
 
 def _wrong_kind(label: str, got: Any, want: Any) -> str:
     if got.dtype != want.dtype:
         return f"{label} has dtype {got.dtype}, expected {want.dtype}."
-    if _numbers.is_tensor(want):
+    if numbers.is_tensor(want):
         if got.layout != want.layout:
             return f"{label} has layout {got.layout}, expected {want.layout}."
         if got.device.type != want.device.type:
@@ -123,31 +123,31 @@ def _wrong_kind(label: str, got: Any, want: Any) -> str:
 
 
 def _wrong_values(label: str, got: Any, want: Any, axes: Any, rules: Rules) -> str:
-    mine, right = _numbers.numbers(got), _numbers.numbers(want)
+    mine, right = numbers.numbers(got), numbers.numbers(want)
     if mine is None or right is None:
         raise TypeError(f"check.values cannot compare entries of dtype {want.dtype} ({label}).")
     tolerance = rules.tolerance
     if tolerance is None:
-        tolerance = _numbers.TOLERANCES.get(_numbers.dtype_name(want.dtype), 0.0)
-    wrong = _numbers.differing(mine, right, tolerance)
+        tolerance = numbers.TOLERANCES.get(numbers.dtype_name(want.dtype), 0.0)
+    wrong = numbers.differing(mine, right, tolerance)
     if not wrong.any():
         return ""
     return entries(label, mine, right, wrong, axes)
 
 
-def entries(label: str, got: _numbers.Array, want: _numbers.Array, wrong: Any, axes: Any) -> str:
+def entries(label: str, got: numbers.Array, want: numbers.Array, wrong: Any, axes: Any) -> str:
     """'f(): 4 of 8 entries differ, first at query 0, key 1.' with both entries below."""
     where = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
     index = [int(at) for at in where]
     count = int(np.count_nonzero(wrong))
-    left, right = _show.pair(got[where], want[where])
+    left, right = show.pair(got[where], want[where])
     if wrong.ndim == 0:
         text = f"{label}: the value differs."
     elif wrong.size == 1:
         text = f"{label}: the only entry differs."
     else:
         many = _how_many(count, wrong.size, "entries")
-        text = f"{label}: {many}, first at {_show.place(index, axes)}."
+        text = f"{label}: {many}, first at {show.place(index, axes)}."
     return f"{text}\n  got   {left}\n  want  {right}{_about_nan(got, want)}"
 
 
@@ -157,7 +157,7 @@ def _how_many(count: int, size: int, what: str) -> str:
     return f"{count} of {size} {what} {'differs' if count == 1 else 'differ'}"
 
 
-def _about_nan(got: _numbers.Array, want: _numbers.Array) -> str:
+def _about_nan(got: numbers.Array, want: numbers.Array) -> str:
     if got.dtype.kind not in "fc":
         return ""
     count = int(np.count_nonzero(np.isnan(got) & ~np.isnan(want)))
@@ -170,22 +170,22 @@ def _about_nan(got: _numbers.Array, want: _numbers.Array) -> str:
 
 
 def _number(label: str, got: Any, want: Any, rules: Rules) -> Problem | None:
-    is_number = type(got) in (float, int) or type(got) in _numbers.SCALARS - {np.bool_}
-    if not is_number and not _numbers.is_array(got) and not _numbers.is_tensor(got):
+    is_number = type(got) in (float, int) or type(got) in numbers.SCALARS - {np.bool_}
+    if not is_number and not numbers.is_array(got) and not numbers.is_tensor(got):
         return Problem(wrong_type(label, got, "float", rules), got, want)
-    mine = _numbers.numbers(got)
+    mine = numbers.numbers(got)
     if mine is None or mine.dtype.kind not in "fiu":
         kind = f"holds {got.dtype}" if hasattr(got, "dtype") else "is too large a number"
         return Problem(f"{label} {kind}, expected a float.", got, want)
     if mine.ndim:
-        text = f"{label} has shape {_show.shape(mine.shape)}, expected a single number."
+        text = f"{label} has shape {show.shape(mine.shape)}, expected a single number."
         return Problem(text, got, want)
     tolerance = rules.tolerance
     if tolerance is None:
-        own = _numbers.TOLERANCES.get(_numbers.dtype_name(getattr(got, "dtype", "float64")), 1e-9)
+        own = numbers.TOLERANCES.get(numbers.dtype_name(getattr(got, "dtype", "float64")), 1e-9)
         tolerance = min(own, 2e-5)
     right = np.asarray(float(want))
-    wrong = _numbers.differing(mine, right, tolerance)
+    wrong = numbers.differing(mine, right, tolerance)
     return Problem(entries(label, mine, right, wrong, None), got, want) if wrong.any() else None
 
 
@@ -196,7 +196,7 @@ def _sequence(label: str, got: Any, want: Any, axes: Any, rules: Rules) -> Probl
     if type(got) is not type(want):
         return Problem(wrong_type(label, got, type(want).__name__, rules), got, want)
     if len(got) != len(want):
-        left, right = _show.pair(got, want)
+        left, right = show.pair(got, want)
         text = f"{label} has {_elements(len(got))}, expected {len(want)}.\n  got   {left}\n  want  {right}"
         return Problem(text, got, want)
     each = axes if axes and len(axes) == len(want) and not isinstance(axes[0], str) else [None] * len(want)
@@ -211,9 +211,9 @@ def _sequence(label: str, got: Any, want: Any, axes: Any, rules: Rules) -> Probl
     plain = all(type(item) in (*_ATOMS, float) for item in want)
     if not plain or type(first.got) is not type(first.want) or len(want) == 1:
         return first
-    left, right = _show.pair(first.got, first.want)
+    left, right = show.pair(first.got, first.want)
     many = _how_many(len(found), len(want), "elements")
-    where = _show.place([at], axes if axes and isinstance(axes[0], str) else None)
+    where = show.place([at], axes if axes and isinstance(axes[0], str) else None)
     return Problem(f"{label}: {many}, first at {where}.\n  got   {left}\n  want  {right}", got, want)
 
 
@@ -226,16 +226,16 @@ def _mapping(label: str, got: Any, want: Any, axes: Any, rules: Rules) -> Proble
         return Problem(wrong_type(label, got, "dict", rules), got, want)
     odd = [key for key in got if not _plain_key(key)]
     if odd:
-        text = f"{label} has a key that is {_show.with_article(rules.type_name(odd[0]))}."
+        text = f"{label} has a key that is {show.with_article(rules.type_name(odd[0]))}."
         return Problem(text, got, want)
     missing = [key for key in want if key not in got]
     extra = [key for key in got if key not in want]
     if missing or extra:
-        said = [f"lacks the key {_show.value(key)}" for key in missing[:1]]
-        said += [f"has a key {_show.value(key)} too many" for key in extra[:1]]
+        said = [f"lacks the key {show.value(key)}" for key in missing[:1]]
+        said += [f"has a key {show.value(key)} too many" for key in extra[:1]]
         return Problem(f"{label} {' and '.join(said)}.", got, want)
     for key in want:
-        wrong = problem(f"{label}[{_show.value(key)}]", got[key], want[key], axes, rules)
+        wrong = problem(f"{label}[{show.value(key)}]", got[key], want[key], axes, rules)
         if wrong:
             return wrong
     return None
@@ -256,11 +256,11 @@ def _atom(label: str, got: Any, want: Any, rules: Rules) -> Problem | None:
         plain = type(got) is kind
     else:
         raise TypeError(
-            f"check.values cannot compare with {_show.with_article(_show.type_name(want))} ({label})."
+            f"check.values cannot compare with {show.with_article(show.type_name(want))} ({label})."
         )
     if not plain:
-        return Problem(wrong_type(label, got, _show.type_name(want), rules), got, want)
+        return Problem(wrong_type(label, got, show.type_name(want), rules), got, want)
     if got == want or (kind is complex and got != got and want != want):
         return None
-    left, right = _show.pair(got, want)
+    left, right = show.pair(got, want)
     return Problem(f"{label}: the value differs.\n  got   {left}\n  want  {right}", got, want)

@@ -17,8 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from byhand import _cost, _gradient, _show, _source
-from byhand._failed import notebook_shell
+from byhand.checking import cost, gradient, show, source
+from byhand.checking.failed import notebook_shell
 
 PROGRESS = ".progress.json"
 
@@ -41,7 +41,7 @@ class Host:
 
     def type_name(self, value: object) -> str:
         """What to call the class of an answer; a judge names the class behind its remote reference."""
-        return _show.type_name(value)
+        return show.type_name(value)
 
     def cells(self) -> Sequence[str]:
         """The text of every cell the learner ran, oldest first."""
@@ -59,15 +59,15 @@ class Host:
 
     def limited(
         self, function: Callable[[], Any], max_bytes: int | None, max_seconds: float | None
-    ) -> _cost.Used:
+    ) -> cost.Used:
         """Run the function under a memory limit; raises what it raises. Says what it used."""
-        return _cost.limited(function, max_bytes)
+        return cost.limited(function, max_bytes)
 
     def backward(
         self, function: Callable[..., Any], inputs: Sequence[Any], cotangent: Any = None
     ) -> tuple[Any, list[Any]]:
         """Run a function forward and backward: (output, the gradient of each input or None)."""
-        return _gradient.backward(function, inputs, cotangent)
+        return gradient.backward(function, inputs, cotangent)
 
     def passed(self, name: str) -> bool | None:
         """Whether the exercise passed when last checked in this session; None if it was not checked."""
@@ -107,7 +107,7 @@ def _write_progress(path: Path, name: str, passed: bool) -> None:
 
 
 def _defines(text: str, name: str) -> bool:
-    tree = _source.parse(text)
+    tree = source.parse(text)
     if isinstance(tree, SyntaxError):
         return False
     for node in tree.body:

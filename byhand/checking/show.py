@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from byhand._failed import clip
-from byhand._numbers import SCALARS
+from byhand.checking.failed import clip
+from byhand.checking.numbers import SCALARS
 
 _FEW = 8
 

@@ -11,7 +11,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from byhand._attention import MultiHeadAttention
+from byhand.parts.attention import MultiHeadAttention
 
 
 class FeedForward(nn.Sequential):

@@ -4,7 +4,7 @@
     getattr(F, "softmax") and __import__("torch").softmax are all found as …softmax.
 
 Where there is a rule, what the course keeps for itself is off limits, too: its checks' own references, its
-private modules. What cannot be read is in _evasions.py.
+private modules. What cannot be read is in evasions.py.
 Order: parse (cells are not quite Python), uses (what is called), names (what aliases mean).
 """
 
@@ -25,7 +25,7 @@ _LOOKS_INSIDE = (  # of anything, for what is in it
     "sys.modules", "gc.", "inspect.", "pkgutil.", "runpy.", "ctypes.",
     ".__subclasses__", ".__globals__", ".__getattribute__", ".f_globals", ".f_builtins",
 )  # fmt: skip
-_OF_CHECKS = re.compile(r"byhand\.(probe|known|slow\b)|byhand\.(.*\.)?_")  # what is right, and how it is made
+_OF_CHECKS = re.compile(r"byhand\.((checking|parts|probes)\b|(.*\.)?_)")  # what is right, and how it is made
 
 
 @dataclass(frozen=True)

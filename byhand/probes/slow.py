@@ -1,4 +1,4 @@
-"""Lesson 02 by slow loops in float64, plainly right: what byhand.probe compares answers with.
+"""Lesson 02 by slow loops in float64, plainly right: what byhand.probes.rnn compares answers with.
 
 Parameters are those of the layer under test, read as copies; where their names are the learner's own
 they are found by shape. Order: softmax and loss, attention, LSTM, encoder, decoder.

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from byhand import check, known, slow
-from byhand.slow import Score
+from byhand import check
+from byhand.probes import known, slow
+from byhand.probes.slow import Score
 
 AXES = (("text", "feature"), ("text", "key"))
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from byhand import blocks, check
-from byhand.probe_decoding import redrawn
+from byhand.probes.decoding import redrawn
 
 
 def counted(function: Callable[..., Any], *given: Any) -> tuple[Any, int]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from byhand import blocks, check
-from byhand.known_translation import Ids, Toy
+from byhand.probes.known_translation import Ids, Toy
 
 
 def _batches(rng: Any, vocab_size: int, pad_id: int, B: int, S: int) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 
 from byhand import check
 
-LIBRARY = ("tokenizers.", "sentencepiece.", "byhand.translation.", "byhand.probe_pieces.")
+LIBRARY = ("tokenizers.", "sentencepiece.", "byhand.translation.", "byhand.probes.pieces.")
 RULES: dict[str, Any] = {"forbid": LIBRARY, "allow_text": "lists, dictionaries, Counter, loops."}
 ONCE = "Each merge has its turn once, in the list's order, from left to right."
 BPE = tuple[str, str]

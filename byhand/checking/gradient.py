@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from byhand import _behaviour, _compare, _numbers, _show
-from byhand._failed import CheckFailed, origin_of
+from byhand.checking import behaviour, compare, numbers, show
+from byhand.checking.failed import CheckFailed, origin_of
 
 _STEP = 1e-6
 _SEED = 0  # of the weights that turn an output into one number; any will do
@@ -25,7 +25,7 @@ def wrong_gradient(
     call: str,
     function: Callable[..., Any],
     inputs: Sequence[Any],
-    rules: _compare.Rules,
+    rules: compare.Rules,
     run: Backward,
 ) -> str:
     """'' or how autograd's gradient (through `run`) differs from finite differences."""
@@ -51,7 +51,7 @@ def wrong_gradient(
         _, grads = run(function, inputs, weights)
     except Exception as error:
         raise CheckFailed(f"{call}: its gradient cannot be computed.\n  got   {origin_of(error)}") from error
-    names = _behaviour.argument_names(call, len(inputs))
+    names = behaviour.argument_names(call, len(inputs))
     wanted = [slopes(total, inputs, at) if _is_float(item) else None for at, item in enumerate(inputs)]
     if all(grad is None for grad in grads) and any(_moves(want, tolerance) for want in wanted):
         return f"{call}: no gradient arrives, the result is cut off from its inputs.\n{_CUT}"
@@ -62,9 +62,9 @@ def wrong_gradient(
     return ""
 
 
-def _unusable(call: str, outputs: list[Any], result: Any, rules: _compare.Rules) -> str:
+def _unusable(call: str, outputs: list[Any], result: Any, rules: compare.Rules) -> str:
     if not outputs:
-        return _compare.wrong_type(call, result, "torch.Tensor", rules)
+        return compare.wrong_type(call, result, "torch.Tensor", rules)
     for output in outputs:
         if str(output.dtype) != "torch.float64":
             return f"{call} has dtype {output.dtype}, expected torch.float64, the dtype of its input."
@@ -85,16 +85,16 @@ def _moves(slope: Any, tolerance: float) -> bool:
 def _compared(label: str, grad: Any, want: Any, tolerance: float) -> str:
     if grad is None:
         return f"{label} does not arrive.\n{_CUT}" if _moves(want, tolerance) else ""
-    got, right = _numbers.of_tensor(grad), _numbers.of_tensor(want)
+    got, right = numbers.of_tensor(grad), numbers.of_tensor(want)
     missing = np.isnan(got)
     if missing.any():
         at = [int(where) for where in np.unravel_index(int(np.argmax(missing)), got.shape)]
-        first = f", first at {_show.place(at)}" if got.ndim else ""
+        first = f", first at {show.place(at)}" if got.ndim else ""
         return f"{label} is nan in {int(missing.sum())} of {got.size} entries{first}."
-    wrong = _numbers.differing(got, right, tolerance)
+    wrong = numbers.differing(got, right, tolerance)
     if not wrong.any():
         return ""
-    text = _compare.entries(label, got, right, wrong, None)
+    text = compare.entries(label, got, right, wrong, None)
     return f"{text}\n  got is autograd's, want comes from finite differences."
 
 

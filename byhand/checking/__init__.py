@@ -1,0 +1,1 @@
+"""What a check compares, counts, asks and says; byhand.check is the door."""
