@@ -108,6 +108,7 @@ def _same_state(call: str, model: Any, before: dict[str, Tensor], say: str) -> N
 
 # freeze
 
+TOO_EARLY = "it raises, but has frozen parts before: look for every pattern first."
 SHARED = {"embedding": ("Embedding", 5, 4), "body": BLOCK, "head": {"weight": "=embedding.weight"}}
 
 
@@ -191,5 +192,4 @@ def _refused(function: Callable[..., Any], make: Make) -> None:
         model, mine = pair(make, STACK)
         call = told("freeze", STACK, patterns)
         check.raises(call, lambda: function(model, patterns), mentions=(bad,))  # noqa: B023 - called at once
-        say = "it raises, but has frozen parts before: look for every pattern first."
-        check.true(call, training(model) == training(mine), say)
+        check.true(call, training(model) == training(mine), TOO_EARLY)

@@ -16,6 +16,7 @@ from byhand.figure import begin, end
 from byhand.translation import tuning
 
 ONE, LORA = "#31688e", "#c2410c"
+PIECES = "LoRA, pieces of menus"  # a way of tuning_runs
 
 
 def directions(*, title: str = "", caption: str = "") -> Axes:
@@ -61,8 +62,6 @@ def gained(mark: str = "menus BLEU", *, title: str = "", caption: str = "") -> A
         colour, many = (LORA if way.startswith("LoRA") else ONE), share > 0.2
         ax.errorbar(100 * share, mean, spread, fmt="o", color=colour, capsize=3, markersize=5)
         place, side = ((8, -12), "left") if not many else ((-8, 6 if way == highest else -4), "right")
-        if "table " in way:
-            place, side = (-8, 4), "right"  # as many numbers as another way: its name stands at the left
         if many and way != highest and share == rows[highest][0]:
             place = (-2, -26)  # clear of its twin above it and of the table alone at its left
         ax.annotate(
@@ -96,14 +95,14 @@ def in_words(mark: str) -> str:
 
 
 def verdict() -> str:
-    """Gained and lost by the lesson's LoRA, as shares of what full fine-tuning gains and loses."""
-    rank = tuning.measured()["facts"]["rank"]
-    shares = [means(mark)[f"LoRA, rank {rank}"][1] / means(mark)["full"][1] for mark in tuning.MARKS]
-    trained = means("menus BLEU")[f"LoRA, rank {rank}"][0]
-    return (
-        f"LoRA of rank {rank} trains {trained:.1%} of the numbers.\nOf full fine-tuning's gain on menus "
-        f"it has {shares[0]:.0%} in BLEU and {shares[1]:.0%} in chrF; of what that forgets, {shares[2]:.0%}."
-    )
+    """Gained and lost by the two kinds of LoRA, as shares of what full fine-tuning gains and loses."""
+    lines = ["Of full fine-tuning's gain on menus, and of what it forgets:"]
+    for way in (f"LoRA, rank {tuning.measured()['facts']['rank']}", PIECES):
+        bleu, chrf, lost = (means(mark)[way][1] / means(mark)["full"][1] for mark in tuning.MARKS)
+        trained = means("menus BLEU")[way][0]
+        marks = f"{bleu:.0%} in BLEU, {chrf:.0%} in chrF; {lost:.0%} forgotten"
+        lines.append(f"{way}, {trained:.1%} of the numbers: {marks}")
+    return "\n".join(lines)
 
 
 def lost(mark: str = "general BLEU", *, title: str = "", caption: str = "") -> Axes:

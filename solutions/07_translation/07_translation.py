@@ -333,7 +333,7 @@ with check.exercise("Transformer", needs=() if check.host.grading else ("Decoder
 # %% [markdown]
 # ### Exercise 5 · `label_smoothed_loss` — 3 points, difficulty 2/3, importance 2/3, about 9 minutes
 # A sentence has many good translations; a model told "this piece, with certainty" grows too sure. Smoothing moves a share ε from the right piece to all V alike:
-# $$L = -\frac1N \sum_{n:\ y_n \ne \text{pad}} \Big( (1-\varepsilon) \log p_{n,y_n} + \frac{\varepsilon}{V} \sum_v \log p_{n,v} \Big)$$
+# $$\text{loss} = -\frac1N \sum_{n:\ y_n \ne \text{pad}} \Big( (1-\varepsilon) \log p_{n,y_n} + \frac{\varepsilon}{V} \sum_v \log p_{n,v} \Big)$$
 # 1. Padding is left out of sum and count; nothing but padding: 0, with gradients of 0.
 # 2. Logits reach ±10,000. Leading axes of any number; shapes that do not fit: `ValueError` with the numbers of both.
 # 3. No ready-made cross entropy or NLL loss.
@@ -792,7 +792,9 @@ from byhand.probes import translator as probe_translator
 with check.exercise("train_translator", needs=("Transformer", "label_smoothed_loss")):
     probe_translator.trained(train_translator, handed_in, greedy, "valid", translation.figures()["bar"] - 8)
     ### BEGIN HIDDEN TESTS
-    probe_translator.trained(train_translator, handed_in, greedy, "test", translation.figures()["bar"], strict=True)
+    probe_translator.trained(
+        train_translator, handed_in, greedy, "test", translation.figures()["bar"], strict=True
+    )
     ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -28,7 +28,7 @@ def freeze(model, patterns):
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 # %% wrong freeze: one name of each parameter
-# reads: no parameter matches 'head.weight'
+# reads: no parameter matches 'head.*'
 def freeze(model, patterns):
     named = list(model.named_parameters())
     for pattern in patterns:
@@ -212,7 +212,7 @@ def freeze(model, patterns):
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 # %% wrong freeze: a shared one only if all its names match
-# reads: embedding.weight matches
+# reads: table.weight is the same parameter
 def freeze(model, patterns):
     named = list(model.named_parameters(remove_duplicate=False))
     for pattern in patterns:
