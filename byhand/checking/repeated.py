@@ -150,11 +150,11 @@ def refuses(
     """
     from byhand import check
 
-    library = "np" if make is np.ones else "torch"
+    maker = f"{'np' if make is np.ones else 'torch'}.{make.__name__}"
     for case in cases:
         numbers, arguments = (case[0], case[1:]) if isinstance(case[0], str | list) else ("", case)
         sizes = [one[0] if isinstance(one, tuple) and len(one) == 1 else one for one in arguments]
-        texts = [f"{library}.ones({size})" if isinstance(one, tuple) else repr(one)
+        texts = [f"{maker}({size})" if isinstance(one, tuple) else repr(one)
                  for one, size in zip(arguments, sizes, strict=True)]  # fmt: skip
         made = [make(one) if isinstance(one, tuple) else one for one in arguments]
         call = f"{name}({', '.join(texts)})"

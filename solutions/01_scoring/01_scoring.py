@@ -862,7 +862,7 @@ for row, name in enumerate(cases):
 
 # %% [markdown]
 # ## Where this is used
-# - **Scaled dot product**: Transformers, from translation (lesson 07) to large language models (lesson 10).
+# - **Scaled dot product**: Transformers, from translation (lesson 07) to large language models.
 # - **Cosine**: semantic search and recommendations; in lesson 06 you search this course's own text.
 # - **Additive and bilinear**: attention in recurrent translators, lesson 02.
 # - **Gaussian**: smoothing measurements; favouring nearby words in local attention, lesson 05.

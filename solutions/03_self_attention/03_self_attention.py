@@ -1,11 +1,9 @@
 # %% [markdown]
 # # 03 · Self-attention: every token asks every other
 #
-# **Goal.** Write the heart of the Transformer: masks, attention for whole batches, heads, the finished layer. It will
-# agree with PyTorch's own to nine digits.
+# **Goal.** Write the heart of the Transformer: masks, attention for whole batches, heads, the finished layer. The checks compare its numbers and gradients with PyTorch's own.
 #
-# **Why.** In lesson 02 one decoder looked at one sentence, a step at a time. Here all tokens look at once. Translators,
-# chatbots and image models are mostly this layer, again and again.
+# **Why.** In lesson 02 one decoder looked at one sentence, a step at a time. Here all tokens look at once. Translators, chatbots and image models are mostly this layer, again and again.
 #
 # You need lesson 01 and a little PyTorch. About 80 minutes.
 
@@ -18,11 +16,9 @@ from byhand import blocks, check, plot
 
 # %% [markdown]
 # ## The idea: one sentence, three roles
-# Each token plays three parts. As a **query** it asks: what do I need? As a **key** it says how to be found, as a
-# **value** what it has to tell. Three learned matrices make them from one vector: $q = xW_q$, $k = xW_k$, $v = xW_v$.
-# That is **self**-attention; with keys of another text, **cross**-attention.
+# Each token plays three parts. As a **query** it asks: what do I need? As a **key** it says how to be found, as a **value** what it has to tell. Three learned matrices make them from one vector: $q = xW_q$, $k = xW_k$, $v = xW_v$. That is **self**-attention; with keys and values of another text, **cross**-attention.
 #
-# Here the query matrix is made by hand: pronouns, verbs and articles ask for nouns.
+# Here the query matrix is made by hand: articles, verbs (*tired*, too) and pronouns ask for nouns, nouns for articles, links for verbs; the factor 8 makes them ask sharply. Keys and values are the words themselves.
 
 # %%
 words = ["the", "cat", "slept", "because", "it", "was", "tired"]
@@ -39,14 +35,11 @@ ax = plot.weights(weights[0], queries=words, keys=words, caption=caption)
 # **Question:** why do the weights of *because* spread over three words? What would *it* do with a second noun?
 #
 # ### Before you start
-# Letters of the whole course: `B` sentences, `T` queries, `S` keys, `H` heads, `D` features of a head, `E = H · D` of
-# the model, in the order `(B, H, T, D)`. A mask is boolean: **True means "may attend"**. It broadcasts to `(…, T, S)`.
-# Results keep the dtype and stay differentiable; inputs stay unchanged.
+# Letters of the whole course: `B` sentences, `T` queries, `S` keys, `H` heads, `D` features of a head, `E = H · D` of the model, in the order `(B, H, T, D)`. A mask is boolean: **True means "may attend"**. It broadcasts to `(…, T, S)`. Results keep the dtype and stay differentiable; inputs stay unchanged.
 
 # %% [markdown]
 # ### Exercise 1 · `padding_mask` — 1 point, difficulty 1/3, importance 3/3, about 4 minutes
-# Sentences of a batch lie in one tensor, so short ones are filled up at the end with padding. Nobody may attend to
-# it. From the lengths, tell real tokens from padding:
+# Sentences of a batch lie in one tensor, so short ones are filled up at the end with padding. Nobody may attend to it. From the lengths, tell real tokens from padding (attention will take the mask as `mask[:, None, None, :]`):
 # $$\text{mask}_{bj} = (j < \text{length}_b)$$
 # A length above `max_len` cannot be right: raise a `ValueError` that names `lengths` or `max_len` and both numbers.
 #
@@ -104,9 +97,7 @@ with check.exercise("padding_mask"):
 
 # %% [markdown]
 # ### Exercise 2 · `causal_mask` — 2 points, difficulty 2/3, importance 3/3, about 6 minutes
-# A model that writes must not see what comes next. While it writes, earlier keys are kept, so $T$ new queries meet
-# $S \ge T$ keys. The **last** query and the **last** key are the same token: count from the end. Query $i$ may attend
-# to key $j$ exactly when
+# A model that writes must not see what comes next. While it writes, earlier keys are kept, so $T$ new queries meet $S \ge T$ keys. The **last** query and the **last** key are the same token: count from the end. Query $i$ may attend to key $j$ exactly when
 # $$j \le i + (S - T)$$
 # Fewer keys than queries: a `ValueError` that names `n_keys` or `n_queries` and both numbers.
 #
@@ -158,8 +149,7 @@ with check.exercise("causal_mask"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# A sentence of three real tokens, padded to five, in a model that writes: both masks, joined by `&`. **Question:** the
-# rows of the padding still attend to real tokens. Why does that do no harm?
+# A sentence of three real tokens, padded to five, in a model that writes: both masks, joined by `&`. **Question:** the rows of the padding still attend to real tokens. Why does that do no harm?
 
 # %%
 both = causal_mask(5, 5) & padding_mask(torch.tensor([3]), 5)  # (T, S) & (1, S) -> (T, S)
@@ -174,9 +164,9 @@ ax = plot.mask(both, queries=tokens, keys=tokens, caption=caption)
 # 1. Where `mask` is False, the score is −∞ **before** the softmax.
 # 2. A query that may attend to nothing gets weights 0, output 0, and **finite gradients**: a NaN in one row spoils
 #    every parameter.
-# 3. Half precision works too, so large negative numbers do not.
+# 3. It works in half precision, too, which ends at 65,504: block with −∞, not with −1e9.
 #
-# No ready-made attention; torch's softmax is allowed. The checks of sizes are given.
+# No ready-made attention; torch's softmax is allowed. The tests of sizes at its top are given.
 #
 # **Predict first:** all keys are the same. What is the output?
 # <details><summary>Answer</summary>The mean of the values, whatever the query: equal scores, equal weights.</details>
@@ -252,6 +242,8 @@ with check.exercise("scaled_dot_product_attention"):
     check.values(call, got, want, axes=pair_of_axes, known_wrong=wrong)
     call, got = "scaled_dot_product_attention(q[None], k[None], v[None])", (q[None], k[None], v[None])
     check.shape(f"the output of {call}", scaled_dot_product_attention(*got)[0], (1, 2, 2))
+    call = "scaled_dot_product_attention(q, k, v, mask), where a query may attend to nothing"
+    check.gradient(call, lambda q, k, v: scaled_dot_product_attention(q, k, v, mask), (q, k, v))
     library = (".scaled_dot_product_attention", "_scaled_dot_product_attention_math", "blocks.attention")
     library += ("MultiheadAttention", "multi_head_attention_forward", "MultiHeadAttention", "flex_attention")
     allowed = "@, masked_fill and torch.softmax."
@@ -329,8 +321,7 @@ with check.exercise("scaled_dot_product_attention"):
 
 # %% [markdown]
 # ### Exercise 4 · `split_heads` — 2 points, difficulty 2/3, importance 3/3, about 6 minutes
-# One set of weights can follow one relation. So cut the $E$ features into $H$ **heads** of $D = E/H$, and let each
-# attend by itself. Head $h$ takes the features $hD, \dots, (h+1)D - 1$ of **every** token:
+# One set of weights can follow one relation. So cut the $E$ features into $H$ **heads** of $D = E/H$, and let each attend by itself. Head $h$ takes the features $hD, \dots, (h+1)D - 1$ of **every** token:
 # $$\text{heads}_{b,h,t,d} = x_{b,\,t,\,hD+d}$$
 # If $H$ does not divide $E$, raise a `ValueError` with both numbers and `x` or `n_heads` in its message.
 #
@@ -520,6 +511,9 @@ with check.exercise("MultiHeadAttention", needs=needs):
     want = (torch.tensor([[[1.0, -1, -3, -5]] * 2]), torch.tensor([1.0, 0]).expand(1, 2, 2, 2))
     call = "layer(x, mask=first[:, None, None, :])"
     check.values(call, layer(x, mask=first[:, None, None, :]), want, axes=axes)
+    check.values("layer(x, mask=first)", layer(x, mask=first), want, axes=axes)  # (1, 2) broadcasts, too
+    got, want = sorted(name for name, _ in MultiHeadAttention(4, 2, False).named_parameters()), sorted(names)
+    check.values("the parameters of MultiHeadAttention(4, 2, bias=False)", got, [f"{n}.weight" for n in want])
     call = "layer(x, mask=torch.ones(1, 2, 2, dtype=torch.bool))"
     check.raises(call, lambda: layer(x, mask=torch.ones(1, 2, 2, dtype=torch.bool)), mentions=("mask",))
     said = (("d_model", "n_heads"), "6", "4")
@@ -639,8 +633,7 @@ with check.exercise("MultiHeadAttention", needs=needs):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your layer, before any training, with two heads. **Question:** change a word at the end. Which rows of the causal
-# layer may change?
+# Your layer, before any training, with two heads. **Question:** change a word at the end. Which rows of the causal layer may change?
 
 # %%
 generator = torch.Generator().manual_seed(3)
@@ -649,15 +642,15 @@ for parameter in layer.parameters():
     parameter.data = torch.randn(parameter.shape, generator=generator) / 3
 x = torch.randn(1, 6, 16, generator=generator)  # (B, T, E)
 _, weights = layer(x, mask=causal_mask(6, 6))
-caption = "What to see: two heads, two opinions; above the diagonal exactly 0. Each row adds up to 1."
+caption = (
+    "What to see: two heads, two opinions; above the diagonal exactly 0. Rows add up to 1, but for rounding."
+)
 ax = plot.weights(weights[0, 0].detach(), title="head 0", caption=caption)
-ax = plot.weights(weights[0, 1].detach(), title="head 1", caption="What to see: other weights.")
+ax = plot.weights(weights[0, 1].detach(), title="head 1", caption="What to see: another one.")
 
 # %% [markdown]
 # ### Exercise 7 · `attention_cost` — 2 points, difficulty 2/3, importance 2/3, about 6 minutes
-# What does attention cost? Count the two matrix products, $QK^\top$ and weights · $V$, for one sentence and all heads.
-# A product $(m, n) \cdot (n, p)$ has $m \cdot n \cdot p$ multiplications, each with an addition: 2 operations. Leave out
-# softmax and projections.
+# What does attention cost? Count the two matrix products, $QK^\top$ and weights · $V$, for one sentence and all heads. A product $(m, n) \cdot (n, p)$ has $m \cdot n \cdot p$ multiplications, each with an addition: 2 operations. Leave out softmax and projections.
 #
 # And the memory: one score table `(H, T, S)` in float32, 4 bytes a number. Results are whole numbers, `int`.
 #
@@ -715,8 +708,7 @@ with check.exercise("attention_cost"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# Does PyTorch count the same? Its counter can run on the device `meta`, where tensors have shapes but no numbers.
-# **Question:** in the picture, from which length on do the scores need more memory than keys and values together?
+# Does PyTorch count the same? Its counter can run on the device `meta`, where tensors have shapes but no numbers. **Question:** in the picture, from which length on do the scores need more memory than keys and values together?
 
 # %%
 from torch.nn import functional
@@ -736,11 +728,9 @@ ax = plot.lines(lengths, memory, xlabel="tokens T", ylabel="memory (MiB)", log=T
 
 # %% [markdown]
 # ### Exercise 8 · `previous_token_head` — 3 points, difficulty 3/3, importance 2/3, about 9 minutes
-# Attention is also a machine that you can program. Training often finds heads that look one token back. Build one
-# **without** training: choose two matrices such that
+# Attention is also a machine that you can program. Training often finds heads that look one token back. Build one **without** training: choose two matrices such that
 # $$\text{softmax}\!\left(\frac{(XW_q)(XW_k)^\top}{\sqrt n}\right), \qquad X = I_n \text{ (token } i \text{ is row } i)$$
-# gives each position weight at least 0.99 on the one **before** it; position 0 looks at itself. No mask, any $n$ from
-# 1 to 256.
+# gives each position weight at least 0.99 on the one **before** it; position 0 looks at itself. No mask, any $n$ from 1 to 256.
 #
 # **Predict first:** at $n = 256$, how far must the right score lie above the other 255?
 # <details><summary>Answer</summary>e to the gap must be 99 · 255, so about 10.1. The division by the root of n must not eat it up.</details>
@@ -790,21 +780,25 @@ with check.exercise("previous_token_head"):
         "position 0 looks at the last one; it should look at itself.": [d, a, b, c],
         "position 0 has equal scores everywhere; it should look at itself.": [flat, a, b, c],
         "all scores are equal: nothing tells positions apart.": [flat] * 4,
+        "position 0 looks at itself and at the last one: clear its old 1.": [[0.5, 0, 0, 0.5], a, b, c],
     }
     call, axes = "softmax(Wq @ Wk.T / 4**0.5) with Wq, Wk = previous_token_head(4)", ("query", "key")
     note = "Weights must be at least 0.99. If the right place is largest but too small, raise the scores."
     check.values(call, weights_of(4), wanted(4), axes=axes, known_wrong=wrong, tolerance=0.01, note=note)
-    ### BEGIN HIDDEN TESTS
     note = "At every n up to 256, the gap must outweigh n - 1 other keys and the division by the root of n."
-    for n in (1, 2, 3, 5, 16, 37, 100, 255, 256):
-        call = f"softmax(Wq @ Wk.T / {n}**0.5) with Wq, Wk = previous_token_head({n})"
-        check.values(call, weights_of(n), wanted(n), axes=axes, tolerance=0.01, note=note)
+
+    def at_each(*sizes):
+        for n in sizes:
+            call = f"softmax(Wq @ Wk.T / {n}**0.5) with Wq, Wk = previous_token_head({n})"
+            check.values(call, weights_of(n), wanted(n), axes=axes, tolerance=0.01, note=note)
+
+    at_each(1, 256)
+    ### BEGIN HIDDEN TESTS
+    at_each(2, 3, 5, 16, 37, 100, 255)
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# The head copies each word one place to the right, if values are the words themselves. Language models use such heads
-# to continue "A B … A" with "B": the next head looks for a token whose *previous* one is the current. **Question:** why
-# can no head find "the one before" if positions are not in $X$?
+# The head copies each word one place to the right, if values are the words themselves. Language models use such heads to continue "A B … A" with "B": the next head looks for a token whose *previous* one is the current. **Question:** why can no head find "the one before" if positions are not in $X$?
 
 # %%
 sentence = ["a", "model", "reads", "a", "text"]
@@ -827,14 +821,14 @@ for parameter in layer.parameters():
 vector_of = {word: torch.randn(16, generator=generator).double() for word in ("dog", "bites", "man")}
 one, two = ["dog", "bites", "man"], ["man", "bites", "dog"]
 read = {tuple(s): torch.stack([vector_of[word] for word in s])[None] for s in (one, two)}  # (1, T, E)
-for s, caption in [(one, "What to see: the row of 'dog'."), (two, "What to see: the same row, moved.")]:
+caption = "What to see: 'dog' gives 'man' the same weight in both sentences; its row has only moved."
+for s in (one, two):
     weights = layer(read[tuple(s)])[1].detach()  # (B, H, T, S) = (1, 1, 3, 3)
     ax = plot.weights(weights[0, 0], queries=s, keys=s, title=" ".join(s), caption=caption)
 
 # %% [markdown]
 # The rows moved with the words: shuffle the tokens, and the outputs are shuffled in the same way
-# (**permutation equivariance**). Now measure how far the output of each word differs between the sentences: as it is,
-# with a causal mask, and with a vector for each position added to the words.
+# (**permutation equivariance**). Now measure how far the output of each word differs between the sentences: as it is, with a causal mask, and with a vector for each position added to the words.
 #
 # **Predict first:** which bars are 0?
 
@@ -850,20 +844,18 @@ ax = plot.bars(distance, one, ylabel="distance of the outputs", caption=caption)
 _ = ax.set_xlabel("word")
 
 # %% [markdown]
-# **Questions.** A causal mask tells order a little: how? Which word profits although its place is the same in both
-# sentences, and why? So a model that reads whole sentences needs positions: lesson 04.
+# **Questions.** A causal mask tells order a little: how? Which word comes out differently although its place is the same in both sentences, and why? So a model that reads whole sentences needs positions: lesson 04.
 #
 # ## Where this is used
-# - **Translation and chat**: causal self-attention writes, cross-attention reads the source (lessons 07 and 10).
-# - **Tagging, sentiment, question answering**: self-attention over the whole text, without a causal mask (06, 09).
+# - **Translation and chat**: causal self-attention writes, cross-attention reads the source (lesson 07).
+# - **Tagging, sentiment, question answering**: self-attention over the whole text, without a causal mask (lesson 06).
 # - **Images and speech**: patches of a picture or slices of sound are the tokens.
 # - **Protein structure**: AlphaFold 2 attends between residues.
 #
 # An honest limit: in each of these, most parameters and much of the work are in the layers between, not in attention.
 #
 # ## Limits
-# - Scores grow with $T \cdot S$: at 8,192 tokens and 8 heads, the table of one layer takes 2 GiB. Fused kernels never
-#   store it whole; lesson 05 computes less.
+# - Scores grow with $T \cdot S$: at 8,192 tokens and 8 heads, the table of one layer takes 2 GiB. Fused kernels never store it whole; lesson 05 computes less.
 # - Without positions, a set of tokens and not a sequence.
 # - Weights show where a head looked, not why the model decided; many heads can be removed with little loss.
 #
@@ -874,24 +866,20 @@ _ = ax.set_xlabel("word")
 
 # %% [markdown]
 # ## Questions and answers
-# **Why three matrices? Would $x$ itself not do?** Then scores would be symmetric, and each token would mostly find
-# itself. Separate roles let "it" look for nouns without nouns looking for "it".
+# **Why three matrices? Would $x$ itself not do?** Then scores would be symmetric, and each token would mostly find itself. Separate roles let "it" look for nouns without nouns looking for "it".
 #
 # **`nn.MultiheadAttention` blocks the wrong tokens!** In its masks True means *blocked*. In
 # `functional.scaled_dot_product_attention` and here True means *may attend*. Always try a mask on three tokens.
 #
-# **Why not −1e9 for blocked scores?** Half precision ends at 65,504, and a row of equal numbers gives the mean instead
-# of nothing.
+# **Why not −1e9 for blocked scores?** Half precision ends at 65,504, and a row of equal numbers gives the mean instead of nothing.
 #
 # **Are more heads better?** Each gets narrower. Usual head sizes are 64 to 128.
 #
-# **Should I use my layer in earnest?** Understand it, then use the fused function of the framework: same numbers, no
-# score table in memory.
+# **Should I use my layer in earnest?** Understand it, then use the fused function of the framework: same numbers, no score table in memory.
 #
 # ## Further reading
 # - Vaswani et al. 2017, *Attention is all you need* (arXiv:1706.03762), section 3.2.
-# - Cheng, Dong, Lapata 2016, *Long short-term memory-networks for machine reading* (arXiv:1601.06733): attention within
-#   one sentence, before the Transformer.
+# - Cheng, Dong, Lapata 2016, *Long short-term memory-networks for machine reading* (arXiv:1601.06733): attention within one sentence, before the Transformer.
 # - Michel, Levy, Neubig 2019, *Are sixteen heads really better than one?* (arXiv:1905.10650).
 # - Olsson et al. 2022, *In-context learning and induction heads* (arXiv:2209.11895): what previous-token heads are for.
 # - Dao et al. 2022, *FlashAttention* (arXiv:2205.14135): the exact result without the table.

@@ -589,7 +589,7 @@ def scaled_dot_product_attention(q, k, v, mask=None):
     return weights @ v, weights
 
 # %% wrong scaled_dot_product_attention: -inf added, NaN swept up: the gradient is NaN
-# reads: the gradient of q
+# reads: the gradient of argument 1 is nan
 def scaled_dot_product_attention(q, k, v, mask=None):
     shape = (*q.shape[:-1], k.shape[-2])
     if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2] or q.shape[-1] != k.shape[-1]:
@@ -1610,7 +1610,7 @@ class MultiHeadAttention(nn.Module):
         return self.out_proj(blocks.merge_heads(attended)), weights
 
 # %% wrong MultiHeadAttention: always a bias
-# reads: the names and shapes
+# reads: bias=False) has 8 elements
 class MultiHeadAttention(nn.Module):
     def __init__(self, d_model, n_heads, bias=True):
         super().__init__()

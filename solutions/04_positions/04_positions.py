@@ -867,7 +867,7 @@ _ = ax.axvline(32, color="black", linewidth=0.8, linestyle="--")
 # ## Where this is used
 # - **Sinusoidal**: the first Transformer, for translation; lesson 07 uses it. Diffusion models read the time step so.
 # - **Learned**: BERT and GPT-2, for tagging, sentiment, question answering; image Transformers, a row for each patch.
-# - **Rotary**: most open language models, Llama and SmolLM2 (lesson 10) among them.
+# - **Rotary**: most open language models, Llama and SmolLM2 among them.
 # - **ALiBi**: BLOOM and MPT; a bias by distance also suits long documents and speech.
 #
 # An honest limit: a length that can be read is not a length that is understood. Test with texts as long as yours.
