@@ -153,7 +153,7 @@ def _before_it_is_defined(tree: ast.Module, name: str) -> bool:
         parts: list[ast.AST] = [statement]
         if isinstance(statement, ast.ClassDef):
             parts = [*statement.bases, *statement.keywords, *statement.decorator_list]
-        elif isinstance(statement, DEFINED):
+        elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             parts = [statement.args, *statement.decorator_list]
         for part in parts:
             names = (node for node in nodes_of(part) if isinstance(node, ast.Name) and node.id == name)

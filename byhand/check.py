@@ -18,14 +18,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from byhand import _behaviour, _compare, _cost, _evasions, _gradient, _numbers, _show
+from byhand import _behaviour, _compare, _cost, _evasions, _gradient, _numbers, _show, ready
 from byhand._failed import CheckFailed, Origin, clip, origin_of
 from byhand._host import Host
 from byhand._repeated import agrees, learns, normal, randn, refuses
 
 __all__ = ["CheckFailed", "Host", "Origin", "agrees", "backward", "cost", "exercise", "generator", "gradient"]
 __all__ += ["host", "kept", "normal", "raises", "randn", "refuses", "rng", "shape", "source", "true"]
-__all__ += ["learns", "values"]
+__all__ += ["learns", "ready", "values"]
 
 host = Host()
 
