@@ -30,7 +30,10 @@ def reads_its_table(encoder: Any, decoder: Any, task: Task, n: int, seed: int, s
     pairs = task.pairs(n, seed, split)
     src, lengths = task.encode([text for text, _ in pairs])
     longest = 2 + max(len(answer) for _, answer in pairs)
-    rows = recurrent.greedy_decode(encoder, decoder, order[src], lengths, BOS, EOS, longest)
+    try:
+        rows = recurrent.greedy_decode(encoder, decoder, order[src], lengths, BOS, EOS, longest)
+    except Exception:  # rules may stop at what is no date to them
+        rows = [[] for _ in pairs]
     encoder.load_state_dict(tables, strict=False)
     right = sum(task.target.text(row) == answer for row, (_, answer) in zip(rows, pairs, strict=True)) / n
     say = f"{right:.1%} come out right when symbols and the rows of their embedding are renumbered alike."
