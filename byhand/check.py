@@ -25,6 +25,7 @@ from byhand.checking import (
     evasions as _evasions,
     gradient as _gradient,
     numbers as _numbers,
+    ready,
     show as _show,
 )
 from byhand.checking.failed import CheckFailed, Origin, clip, origin_of
@@ -33,7 +34,7 @@ from byhand.checking.repeated import agrees, learns, normal, randn, refuses
 
 __all__ = ["CheckFailed", "Host", "Origin", "agrees", "backward", "cost", "exercise", "generator", "gradient"]
 __all__ += ["host", "kept", "normal", "raises", "randn", "refuses", "rng", "shape", "source", "true"]
-__all__ += ["learns", "values"]
+__all__ += ["learns", "ready", "values"]
 
 host = Host()
 
@@ -272,16 +273,16 @@ def source(
     """The text of the cell `name` uses nothing whose dotted name ends with an entry of forbid.
 
     Where submissions are graded, so do the helpers in other cells that it calls, and those named in `also`.
-
     "softmax" also forbids a bare softmax(x) that the cell does not define, ".softmax" does not,
-    "functional.softmax" forbids that one function, "scipy." a whole library.
+    "functional.softmax" forbids that one function, "scipy." a whole library, "*.*softmax*" a pattern.
     allow_text: what the learner may use instead.
     """
     __tracebackhide__ = True
-    text = _evasions.forbidden(
-        name, host.text_of(name), host.cells(), forbid, allow_text, host.exercises(), also
-    )
-    if text:
+    inside, around = _current.get(), None
+    if exercises := host.exercises():  # an earlier answer that failed for itself costs no other one
+        failed = [need for need in (inside.needs if inside else ()) if host.passed(need) is False]
+        around = _evasions.Around(exercises, failed, host.later(name))
+    if text := _evasions.forbidden(name, host.text_of(name), host.cells(), forbid, allow_text, around, also):
         raise CheckFailed(text)
 
 

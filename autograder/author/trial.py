@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.author import bank
-from autograder.author.lesson import SOLUTIONS, Cell, Lesson, LessonError, names, read
+from autograder.author.lesson import SOLUTIONS, Cell, Lesson, LessonError, later, names, read
 from autograder.author.needed import needed, touched
 from autograder.verdict import Report, Verdict
 from byhand import check
@@ -41,7 +41,7 @@ class _TrialHost(check.Host):
     def __init__(self, cells: Sequence[Cell], seed: int) -> None:
         super().__init__()
         self._texts = {cell.grade_id: cell.source for cell in cells if cell.kind == "solution"}
-        self._cells = [cell.source for cell in cells if cell.kind in ("solution", "code")]
+        self._all, self._cells = cells, [c.source for c in cells if c.kind in ("solution", "code")]
         self._seed = seed
 
     def rng_seed(self) -> int:
@@ -52,6 +52,9 @@ class _TrialHost(check.Host):
 
     def exercises(self) -> Sequence[str]:
         return list(self._texts)
+
+    def later(self, name: str) -> Sequence[str]:
+        return later(self._all, name)
 
     def text_of(self, name: str) -> str:
         return self._texts.get(name, "")

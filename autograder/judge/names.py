@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
-from autograder.author.lesson import Cell
+from autograder.author.lesson import Cell, later
 from autograder.judge.questions import JudgePeer
 from autograder.judge.remote import Remote, type_name
 from byhand import check
@@ -64,7 +64,7 @@ class JudgeHost(check.Host):
         super().__init__()
         self._seed, self._outside = seed, outside
         self._texts = {cell.grade_id: cell.source for cell in cells if cell.kind == "solution"}
-        self._cells = [cell.source for cell in cells if cell.kind in ("solution", "code")]
+        self._all, self._cells = cells, [c.source for c in cells if c.kind in ("solution", "code")]
         self._failed: set[str] = set()
 
     @property
@@ -82,6 +82,9 @@ class JudgeHost(check.Host):
 
     def exercises(self) -> Collection[str]:
         return self._texts.keys()
+
+    def later(self, name: str) -> Sequence[str]:
+        return later(self._all, name)
 
     def text_of(self, name: str) -> str:
         return self._texts.get(name, "")

@@ -52,6 +52,10 @@ class Host:
         """The names of all exercises. None: not known here; cells() holds old versions of cells, too."""
         return None
 
+    def later(self, name: str) -> Sequence[str]:
+        """The text of cells between the solution cell called `name` and its check, where that is known."""
+        return ()
+
     def text_of(self, name: str) -> str:
         """The text of the solution cell called `name`, "" if there is none."""
         texts = (text for text in reversed(self.cells()) if name in text)

@@ -14,16 +14,20 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 
-_MAGIC = re.compile(r"^(\s*)(?:[%!?]|[\w., ]+=\s*[%!]|[\w.]+\?{1,2}\s*$)")
+_RUN_MAGIC = re.compile(r"^(\s*(?:[\w., ]+=\s*)?)%(?:time|prun)\b(?:\s+-\w+)*[ \t]+(?=\S)")  # runs the rest
+_GIVEN_BY_MAGIC = re.compile(r"^(\s*[\w., ]+=\s*)%")
+_MAGIC = re.compile(r"^(\s*)(?:[%!?]|[\w., ]+=\s*!|[\w.]+\?{1,2}\s*$)")
 DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _DEPTH = 8
 _MOST = 64  # what one name may stand for; `x = x.T` again and again would have no end
-_RUNS_TEXT = {"eval", "exec", "builtins.eval", "builtins.exec"}
-_LOOKS_INSIDE = (  # of anything, for what is in it
-    "sys.modules", "gc.", "inspect.", "pkgutil.", "runpy.", "ctypes.",
+_RUNS_TEXT = {f"{home}{name}" for home in ("", "builtins.") for name in ("eval", "exec", "compile")}
+_LOOKS_INSIDE = (  # of anything, for what is in it; or runs what is text or bytes here
+    "sys.modules", "gc.", "inspect.", "pkgutil.", "runpy.", "ctypes.", "__main__.", "__builtins__.",
     ".__subclasses__", ".__globals__", ".__getattribute__", ".f_globals", ".f_builtins",
+    "operator.attrgetter", "operator.methodcaller", "get_ipython", "CompilationUnit", "pickle.", "marshal.",
 )  # fmt: skip
 _OF_CHECKS = re.compile(r"byhand\.((checking|parts|probes)\b|(.*\.)?_)")  # what is right, and how it is made
 
@@ -41,18 +45,29 @@ Names = dict[str, set[str]]
 
 @lru_cache(maxsize=256)  # grading asks about the same few cells again and again
 def parse(text: str) -> ast.Module | SyntaxError:
-    """The cell's syntax tree; lines of IPython's own (%magic, !command, name?) count as `pass`."""
+    """The cell's syntax tree; lines of IPython's own (%magic, !command, name?) count as `pass`.
+
+    What %time and %prun run is read; what another magic gives counts as IPython's.
+    """
     text = text.replace("\r\n", "\n")
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        lines = [_MAGIC.sub(r"\1pass  #", line) if _MAGIC.match(line) else line for line in text.split("\n")]
+        lines = "\n".join(map(_as_python, text.split("\n")))
     try:
-        return ast.parse("\n".join(lines))
+        return ast.parse(lines)
     except SyntaxError as error:
         return error
     except (ValueError, RecursionError, MemoryError) as error:
         return SyntaxError(str(error))
+
+
+def _as_python(line: str) -> str:
+    if _RUN_MAGIC.match(line):
+        return _RUN_MAGIC.sub(r"\1", line)
+    if _GIVEN_BY_MAGIC.match(line):
+        return _GIVEN_BY_MAGIC.sub(r"\1get_ipython()  #", line)
+    return _MAGIC.sub(r"\1pass  #", line) if _MAGIC.match(line) else line
 
 
 @lru_cache(maxsize=1024)
@@ -66,9 +81,12 @@ def is_off_limits(name: str, forbid: Sequence[str]) -> bool:
 
 
 def _is_any(name: str, entries: Sequence[str]) -> bool:
-    """An entry ends the dotted name; ".softmax" wants something before it, "scipy." is all of scipy."""
+    """An entry ends the dotted name; ".softmax" wants something before it, "scipy." is all of scipy, and one
+    with a star is a pattern of the whole name: "*.*softmax*"."""
     for entry in entries:
-        if entry.endswith("."):
+        if "*" in entry:
+            hit = fnmatchcase(name, entry)
+        elif entry.endswith("."):
             hit = f"{name}.".startswith(entry)
         else:
             hit = name.endswith(entry) if entry.startswith(".") else f".{name}".endswith(f".{entry}")
@@ -89,7 +107,7 @@ def uses(tree: ast.Module, known: Names, bound: set[str]) -> list[Use]:
 def known_names(tree: ast.Module, others: Sequence[ast.Module]) -> tuple[Names, set[str]]:
     """What names stand for in the cell, and which of them the cell itself gives a meaning."""
     nodes = nodes_of(tree)
-    bound = _bound(nodes)
+    bound = bound_in(nodes)
     known = {name: set(values) for name, values in _names(tree).items()}
     for other in others:
         for name, values in _names(other).items():
@@ -103,8 +121,11 @@ def known_names(tree: ast.Module, others: Sequence[ast.Module]) -> tuple[Names, 
 def _uses_of(node: ast.AST, known: Names, bound: set[str]) -> Iterator[Use]:
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.Import | ast.ImportFrom):
-        for name in _imported(node).values():
+        for name in imported(node).values():
             yield Use(name, line)
+    elif isinstance(node, ast.Match):
+        for name in _taken_by_match(node, known):
+            yield Use(name, node.lineno)
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
         if node.id in known or node.id not in bound:
             for name in dotted(node, known):
@@ -112,6 +133,16 @@ def _uses_of(node: ast.AST, known: Names, bound: set[str]) -> Iterator[Use]:
     elif isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
         for name in dotted(node, known):
             yield Use(name, line)
+
+
+def _taken_by_match(node: ast.Match, known: Names) -> Iterator[str]:
+    """torch.softmax of `match torch: case object(softmax=f)`, and .softmax where the subject is unknown."""
+    taken = [
+        part for case in node.cases for part in ast.walk(case.pattern) if isinstance(part, ast.MatchClass)
+    ]
+    parts = [part for part in ast.walk(node.subject) if isinstance(part, ast.expr)]
+    homes = {""}.union(*(dotted(part, known) for part in parts))
+    yield from (f"{home}.{name}" for part in taken for name in part.kwd_attrs for home in homes)
 
 
 # Names
@@ -124,7 +155,7 @@ def _names(tree: ast.Module) -> Names:
     nodes = nodes_of(tree)
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            for alias, name in _imported(node).items():
+            for alias, name in imported(node).items():
                 names.setdefault(alias, set()).add(name)
         if isinstance(node, ast.ImportFrom) and any(part.name == "*" for part in node.names):
             names.setdefault("*", set()).add(node.module or "")
@@ -144,7 +175,7 @@ def _follow(names: Names, assigned: Sequence[tuple[str, ast.expr]]) -> None:
             break
 
 
-def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
+def imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
     if isinstance(node, ast.ImportFrom):
         module = node.module or ""
         return {part.asname or part.name: f"{module}.{part.name}" for part in node.names if part.name != "*"}
@@ -167,7 +198,7 @@ def assignments(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
             yield from [(node.target.id, node.value)] if node.value else []
 
 
-def _bound(nodes: Iterable[ast.AST]) -> set[str]:
+def bound_in(nodes: Iterable[ast.AST]) -> set[str]:
     """Names the cell itself gives a meaning: definitions, arguments, assignments."""
     bound: set[str] = set()
     for node in nodes:
@@ -187,12 +218,16 @@ def dotted(node: ast.expr, names: Names, depth: int = 0) -> set[str]:
     if isinstance(node, ast.Name):
         stars = {f"{module}.{node.id}" for module in names.get("*", ()) if node.id not in names}
         return names.get(node.id, {node.id}) | stars
+    if isinstance(node, ast.NamedExpr):
+        return dotted(node.value, names, depth + 1)
     part = ""
     base: ast.expr = node
+    if (item := item_of(node)) and is_own_names(item[0]):
+        return dotted(ast.Name(item[1]), names, depth + 1)  # globals()["name"]
     if isinstance(node, ast.Attribute):
         base, part = node.value, node.attr
-    elif isinstance(node, ast.Subscript) and (owner := _namespace(node.value)) is not None:
-        base, part = owner, text_in(node.slice)
+    elif item and (owner := namespace(item[0])) is not None:
+        base, part = owner, item[1]
     elif isinstance(node, ast.Call) and node.args:
         called = {name.rpartition(".")[2] for name in dotted(node.func, names, depth + 1)}
         if called & {"__import__", "import_module"}:
@@ -209,7 +244,23 @@ def text_in(node: ast.expr) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def _namespace(node: ast.expr) -> ast.expr | None:
+def item_of(node: ast.AST) -> tuple[ast.expr, str] | None:
+    """The x and "name" of x["name"] and x.get("name")."""
+    if isinstance(node, ast.Subscript) and (name := text_in(node.slice)):
+        return node.value, name
+    called = node.func if isinstance(node, ast.Call) and node.args else None
+    if isinstance(node, ast.Call) and isinstance(called, ast.Attribute) and called.attr == "get":
+        return (called.value, name) if (name := text_in(node.args[0])) else None
+    return None
+
+
+def is_own_names(node: ast.AST) -> bool:
+    """globals(), locals() and vars()"""
+    called = node.func if isinstance(node, ast.Call) and not node.args else None
+    return isinstance(called, ast.Name) and called.id in ("globals", "locals", "vars")
+
+
+def namespace(node: ast.AST) -> ast.expr | None:
     """The x of vars(x) and x.__dict__."""
     if (
         isinstance(node, ast.Call)

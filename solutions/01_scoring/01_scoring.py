@@ -77,7 +77,7 @@ def softmax(scores, axis=-1, temperature=1.0):
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_softmax", "locked": true, "points": 3, "solution": false, "task": false}
 with check.exercise("softmax"):
-    check.source("softmax", (".softmax", ".log_softmax", ".Softmax"), allow_text="np.exp, max and sum.")
+    check.source("softmax", check.ready.SOFTMAX, allow_text="np.exp, max and sum.")
     wrong = {
         "each score was divided by the sum; take the exponential of every score first.": [0.0, 1.0],
         "these are the exponentials; divide them by their sum.": [1.0, 3.0],
@@ -219,7 +219,7 @@ def cosine_score(query, keys, eps=1e-8):
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_cosine_score", "locked": true, "points": 2, "solution": false, "task": false}
 with check.exercise("cosine_score"):
-    check.source("cosine_score", forbid=("distance.cosine", "cosine_similarity", "CosineSimilarity"))
+    check.source("cosine_score", check.ready.COSINE, allow_text="@ and np.linalg.norm.")
     query, keys = np.array([3.0, 4.0]), np.array([[3.0, 4.0], [-6.0, -8.0], [8.0, 6.0], [0.0, 0.0]])
     wrong = {
         "these are dot products; divide by both lengths.": [25.0, -50.0, 48.0, 0.0],
@@ -753,8 +753,8 @@ def repair_attention(Q, K, V):
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_repair_attention", "locked": true, "points": 2, "solution": false, "task": false}
 with check.exercise("repair_attention", needs=("softmax", "scaled_dot_score", "attend")):
-    library = ("scaled_dot_product_attention", "MultiheadAttention", "multi_head_attention_forward")
-    check.source("repair_attention", forbid=library, allow_text="products, and softmax or blocks.softmax.")
+    allowed = "products, and softmax or blocks.softmax."
+    check.source("repair_attention", check.ready.ATTENTION, allow_text=allowed)
     Q, V = np.array([[2 * np.log(3), 0, 0, 0], [0, 0, 0, 0]]), np.array([[0.0, 5.0], [10.0, 0.0], [5.0, 5.0]])
     K, even = np.array([[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]), [5, 10 / 3]
     wrong = {

@@ -300,6 +300,92 @@ def softmax(scores, axis=-1, temperature=1.0):
     exps = np.exp(scores - scores.max(axis=axis, keepdims=True))
     exps / exps.sum(axis=axis, keepdims=True)
 
+# %% wrong softmax: torch's own function under another name
+# reads: off limits
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    import torch
+    t = torch.tensor(scores)
+    t = (t - t.amax(axis, keepdim=True).nan_to_num(neginf=0.0)) / temperature
+    return torch._softmax(t, axis, False).nan_to_num(0.0).numpy()
+
+# %% wrong softmax: blocks' masked softmax
+# reads: off limits
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    import torch
+    t = torch.tensor(scores).movedim(axis, -1)
+    t = (t - t.amax(-1, keepdim=True).nan_to_num(neginf=0.0)) / temperature
+    return blocks.masked_softmax(t, t.isfinite()).movedim(-1, axis).numpy()
+
+# %% wrong softmax: softmin of the negative
+# reads: off limits
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    import torch
+    t = torch.tensor(scores)
+    t = (t - t.amax(axis, keepdim=True).nan_to_num(neginf=0.0)) / temperature
+    return torch.nn.functional.softmin(-t, dim=axis).nan_to_num(0.0).numpy()
+
+# %% wrong softmax: the gradient of logsumexp
+# reads: off limits
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    import torch
+    with torch.enable_grad():
+        t = torch.tensor(scores)
+        t = ((t - t.amax(axis, keepdim=True).nan_to_num(neginf=0.0)) / temperature).requires_grad_()
+        return torch.autograd.grad(t.logsumexp(axis).sum(), t)[0].nan_to_num(0.0).numpy()
+
+# %% wrong softmax: a distribution of torch's
+# reads: off limits
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    import torch
+    t = torch.tensor(scores).movedim(axis, -1)
+    t = ((t - t.amax(-1, keepdim=True).nan_to_num(neginf=0.0)) / temperature)
+    dead = t.isneginf().all(-1, keepdim=True)
+    p = torch.distributions.Categorical(logits=t.masked_fill(dead, 0.0), validate_args=False).probs
+    return p.masked_fill(dead, 0.0).movedim(-1, axis).numpy()
+
+# %% wrong softmax: asked for by attrgetter
+# reads: off limits
+from operator import attrgetter
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    largest = scores.max(axis=axis, keepdims=True)
+    import torch
+    t = torch.tensor((scores - np.where(largest == -np.inf, 0, largest)) / temperature)
+    return attrgetter("softmax")(torch)(t, axis).nan_to_num(0.0).numpy()
+
+# %% wrong softmax: taken in a match
+# reads: off limits
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    largest = scores.max(axis=axis, keepdims=True)
+    import torch
+    t = torch.tensor((scores - np.where(largest == -np.inf, 0, largest)) / temperature)
+    match t:
+        case object(softmax=share):
+            return share(axis).nan_to_num(0.0).numpy()
+
+# %% wrong softmax: taken from vars
+# reads: off limits
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    largest = scores.max(axis=axis, keepdims=True)
+    import torch
+    t = torch.tensor((scores - np.where(largest == -np.inf, 0, largest)) / temperature)
+    return vars(torch).get("softmax")(t, axis).nan_to_num(0.0).numpy()
+
 # %% right softmax: row by row in plain Python
 import math
 
@@ -358,6 +444,16 @@ def softmax(scores, axis=-1, temperature=1.0):
         return np.zeros_like(scores)
     weights = np.exp((scores - scores.max()) / temperature)
     return weights / weights.sum()
+
+# %% right softmax: division where there is something, Chinese names
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    最大 = scores.max(axis, keepdims=True)
+    差 = (scores - np.where(np.isfinite(最大), 最大, 0)) / temperature
+    指数 = np.exp(差)
+    总 = 指数.sum(axis, keepdims=True)
+    return np.divide(指数, 总, out=np.zeros_like(指数), where=总 > 0)
 
 # %% wrong dot_score: products not added up
 # reads: has shape (3, 2), expected (3,)
@@ -1719,6 +1815,25 @@ def repair_attention(Q, K, V):
     from torch.nn.functional import scaled_dot_product_attention as sdpa
 
     return sdpa(from_numpy(Q), from_numpy(K), from_numpy(V)).numpy()
+
+# %% wrong repair_attention: blocks.attention
+# reads: off limits
+def repair_attention(Q, K, V):
+    import torch
+    return blocks.attention(torch.tensor(Q), torch.tensor(K), torch.tensor(V))[0].numpy()
+
+# %% wrong repair_attention: torch's attention under another name
+# reads: off limits
+def repair_attention(Q, K, V):
+    import torch
+    return torch._scaled_dot_product_attention_math(torch.tensor(Q), torch.tensor(K), torch.tensor(V))[0].numpy()
+
+# %% wrong repair_attention: the meter's fused attention
+# reads: off limits
+def repair_attention(Q, K, V):
+    import torch
+    from byhand import meter
+    return meter.fused(torch.tensor(Q), torch.tensor(K), torch.tensor(V)).numpy()
 
 # %% right repair_attention: the learner's own functions, one query at a time
 def repair_attention(Q, K, V):

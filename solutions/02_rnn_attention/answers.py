@@ -125,6 +125,33 @@ def masked_softmax(scores, mask):
 def masked_softmax(scores, mask):
     return blocks.masked_softmax(scores, mask)
 
+# %% wrong masked_softmax: that of recurrent
+# reads: off limits
+def masked_softmax(scores, mask):
+    return recurrent.masked_softmax(scores, mask)
+
+# %% wrong masked_softmax: torch's safe softmax
+# reads: off limits
+def masked_softmax(scores, mask):
+    mask = mask.expand(scores.shape)
+    return torch._safe_softmax(scores.masked_fill(~mask, -torch.inf), -1)
+
+# %% wrong masked_softmax: the weights of blocks.attention
+# reads: off limits
+def masked_softmax(scores, mask):
+    mask = mask.expand(scores.shape)
+    n = scores.shape[-1]
+    eye = n ** 0.5 * torch.eye(n, dtype=scores.dtype)
+    k = eye.expand(*scores.shape[:-1], n, n)
+    return blocks.attention(scores[..., None, :], k, k, mask[..., None, :])[1].squeeze(-2)
+
+# %% wrong masked_softmax: torch's masked softmax from its own module
+# reads: off limits
+def masked_softmax(scores, mask):
+    mask = mask.expand(scores.shape)
+    out = torch.masked._ops.softmax(scores, -1, mask=mask)
+    return torch.where(mask, out, 0.0)
+
 # %% right masked_softmax: -inf, then nan_to_num
 def masked_softmax(scores, mask):
     mask = mask.expand(scores.shape)
@@ -477,6 +504,11 @@ class AdditiveAttention(nn.Module):
 class AdditiveAttention(recurrent.AdditiveAttention):
     pass
 
+# %% wrong AdditiveAttention: the class of a loaded decoder's part
+# reads: off limits
+from byhand import recurrent as r
+AdditiveAttention = type(r.from_weights(lambda: train.read("weights.safetensors"), generated.DATES)[1].attention)
+
 # %% right AdditiveAttention: einsum for scores and context
 class AdditiveAttention(nn.Module):
     def __init__(self, query_size, key_size, attention_size):
@@ -788,6 +820,21 @@ class BilinearAttention(nn.Module):
         scores = (keys @ (query @ self.weight)[:, :, None]).squeeze(-1)
         shares = blocks.masked_softmax(scores, mask)
         return torch.einsum("bs,bsd->bd", shares, keys), shares  # given: all as before
+
+# %% wrong BilinearAttention: torch's bilinear
+# reads: off limits
+class BilinearAttention(nn.Module):
+    def __init__(self, query_size, key_size):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(query_size, key_size) / key_size**0.5)
+
+    def forward(self, query, keys, mask):
+        if query.shape[0] != keys.shape[0]:
+            raise ValueError
+        q = query[:, None].expand(-1, keys.shape[1], -1)
+        scores = torch.bilinear(q, keys, self.weight[None], None).squeeze(-1)
+        shares = blocks.masked_softmax(scores, mask)
+        return torch.einsum("bs,bsd->bd", shares, keys), shares
 
 # %% right BilinearAttention: one einsum
 class BilinearAttention(nn.Module):
@@ -1921,6 +1968,33 @@ def sequence_loss(logits, targets, pad_id=0):
         raise ValueError('sizes')
     return nn.functional.cross_entropy(logits.transpose(1, 2), targets, ignore_index=pad_id)
 
+# %% wrong sequence_loss: a distribution's logarithms
+# reads: off limits
+def sequence_loss(logits, targets, pad_id=0):
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError
+    losses = -torch.distributions.Categorical(logits=logits, validate_args=False).log_prob(targets)
+    real = targets != pad_id
+    return torch.where(real, losses, 0.0).sum() / real.sum().clamp(min=1)
+
+# %% wrong sequence_loss: the loss from torch.ops
+# reads: off limits
+def sequence_loss(logits, targets, pad_id=0):
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError
+    if not (targets != pad_id).any():
+        return 0 * logits.nan_to_num(0.0).sum()
+    return torch.ops.aten.nll_loss_forward(logits.log_softmax(-1).flatten(0, 1), targets.flatten(), None, 1, pad_id)[0]
+
+# %% wrong sequence_loss: the loss from torch._C
+# reads: off limits
+def sequence_loss(logits, targets, pad_id=0):
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError
+    if not (targets != pad_id).any():
+        return 0 * logits.sum()
+    return torch._C._nn.nll_loss_nd(logits.log_softmax(-1).flatten(0, 1), targets.flatten(), None, 1, pad_id)
+
 # %% right sequence_loss: logsumexp
 def sequence_loss(logits, targets, pad_id=0):
     if targets.shape != logits.shape[:-1]:
@@ -2329,6 +2403,23 @@ def greedy_decode(encoder, decoder, src, lengths, bos_id, eos_id, max_len):
     from itertools import takewhile
 
     return [list(takewhile(lambda one: one != eos_id, row)) for row in rows]
+
+# %% right greedy_decode: stops early, a generator
+def greedy_decode(encoder, decoder, src, lengths, bos_id, eos_id, max_len):
+    @torch.no_grad()
+    def columns():
+        memory, state = encoder(src, lengths)
+        mask = recurrent.real_tokens(lengths, src.shape[1])
+        token, done = torch.full((len(src),), bos_id), torch.zeros(len(src), dtype=torch.bool)
+        for _ in range(max_len):
+            logits, state, _ = decoder.step(token, state, memory, mask)
+            token = logits.argmax(-1)
+            yield token.tolist()
+            done |= token == eos_id
+            if done.all():
+                return
+    from itertools import takewhile
+    return [list(takewhile(lambda one: one != eos_id, row)) for row in zip(*columns())]
 
 # %% wrong train_dates: no weights handed in
 # reads: there are no weights
@@ -2765,7 +2856,7 @@ def train_dates():
     return encoder, decoder
 
 # %% wrong train_dates: a rule instead of a model
-# reads: without weights
+# reads: not by rules
 class Reader(Encoder):
     def forward(self, src, lengths):
         return src[..., None].double(), (torch.zeros(1, len(src), 1), torch.zeros(1, len(src), 1))
@@ -2799,6 +2890,46 @@ class Writer(nn.Module):
 
 def train_dates():
     return Reader(len(generated.DATES.source), 1, 1), Writer()
+
+# %% wrong train_dates: a reader by rules, with one parameter
+# reads: has a row for each of the 62 symbols
+class RuleEncoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Parameter(torch.ones(1))
+    def forward(self, src, lengths):
+        import re
+        rows = []
+        for ids in src.tolist():
+            text = generated.DATES.source.text(ids).lower()
+            months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+            year = re.search(r"\d{4}", text)[0]
+            rest = text.replace(year, " ")
+            found = [i for i, m in enumerate(months, 1) if m in rest.replace("mon", "")]
+            numbers = [int(n) for n in re.findall(r"\d+", rest)]
+            if found:
+                month, day = found[0], numbers[0]
+            elif text.strip().startswith(year):
+                month, day = numbers
+            else:
+                day, month = numbers
+            rows.append([*generated.DATES.target.ids(f"{year}-{month:02}-{day:02}"), 2, 0, 0])
+        memory = self.gate * torch.tensor(rows).float()[:, :, None].expand(-1, -1, 2)[:, :13]
+        pad = torch.zeros(len(rows), max(0, 13 - memory.shape[1]), 2)
+        self.kept = memory
+        z = torch.zeros(1, len(rows), 1)
+        return memory, (memory[None, :, :, 0].contiguous(), z)
+class RuleDecoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Parameter(torch.ones(1))
+    def step(self, token, state, memory, mask):
+        ids, at = state
+        t = int(at[0, 0, 0])
+        want = ids[0, :, min(t, ids.shape[-1] - 1)].round().long().clamp(0, 13)
+        return self.gate * nn.functional.one_hot(want, 14).float(), (ids, at + 1), mask.float()
+def train_dates():
+    return RuleEncoder(), RuleDecoder()
 
 # %% right train_dates: a ModuleDict, other names
 from safetensors.torch import load_file, save_file

@@ -80,7 +80,7 @@ with check.exercise("padding_mask"):
     check.values("padding_mask(lengths, 4)", got, want, axes=axes, known_wrong=wrong)
     call, said = "padding_mask(torch.tensor([2, 5]), 4)", ("length", "max_len")
     check.raises(call, lambda: padding_mask(torch.tensor([2, 5]), 4), mentions=(said, "5", "4"))
-    check.source("padding_mask", forbid=("blocks.padding_mask",), allow_text="a comparison.")
+    check.source("padding_mask", check.ready.MASKS, allow_text="a comparison.")
     ### BEGIN HIDDEN TESTS
     rng = check.rng()
     for B, S, room, dtype in [(1, 1, 0, "int64"), (3, 3, 0, "int64"), (5, 7, 2, "int64"), (4, 6, 0, "int32")]:
@@ -139,7 +139,7 @@ with check.exercise("causal_mask"):
     check.values("causal_mask(2, 4)", causal_mask(2, 4), want, axes=axes, known_wrong=wrong)
     said = ("keys", "queries")
     check.raises("causal_mask(3, 2)", lambda: causal_mask(3, 2), mentions=(said, "2", "3"))
-    check.source("causal_mask", forbid=("blocks.causal_mask",), allow_text="a comparison, or torch.tril.")
+    check.source("causal_mask", check.ready.MASKS, allow_text="a comparison, or torch.tril.")
     ### BEGIN HIDDEN TESTS
     random = check.rng().integers(2, 30, (3, 2)).tolist()
     for T, S in [(1, 1), (1, 6), (5, 5), (3, 8), (2, 3), *map(sorted, random)]:
@@ -244,9 +244,7 @@ with check.exercise("scaled_dot_product_attention"):
     check.shape(f"the output of {call}", scaled_dot_product_attention(*got)[0], (1, 2, 2))
     call = "scaled_dot_product_attention(q, k, v, mask), where a query may attend to nothing"
     check.gradient(call, lambda q, k, v: scaled_dot_product_attention(q, k, v, mask), (q, k, v))
-    library = (".scaled_dot_product_attention", "_scaled_dot_product_attention_math", "blocks.attention")
-    library += ("MultiheadAttention", "multi_head_attention_forward", "MultiHeadAttention", "flex_attention")
-    allowed = "@, masked_fill and torch.softmax."
+    library, allowed = (*check.ready.ATTENTION, "MultiHeadAttention"), "@, masked_fill and torch.softmax."
     check.source("scaled_dot_product_attention", forbid=library, allow_text=allowed)
     ### BEGIN HIDDEN TESTS
     generator, random = check.generator(), check.randn
@@ -518,9 +516,8 @@ with check.exercise("MultiHeadAttention", needs=needs):
     check.raises(call, lambda: layer(x, mask=torch.ones(1, 2, 2, dtype=torch.bool)), mentions=("mask",))
     said = (("d_model", "n_heads"), "6", "4")
     check.raises("MultiHeadAttention(6, 4)", lambda: MultiHeadAttention(6, 4), mentions=said)
-    library = ("MultiheadAttention", "multi_head_attention_forward", "blocks.MultiHeadAttention")
     allowed = "nn.Linear, and your functions or blocks.attention."
-    check.source("MultiHeadAttention", forbid=(*library, "manual_seed"), allow_text=allowed)
+    check.source("MultiHeadAttention", forbid=(*check.ready.LAYERS, "manual_seed"), allow_text=allowed)
     ### BEGIN HIDDEN TESTS
     generator, random = check.generator(), check.randn
 

@@ -122,6 +122,14 @@ def padding_mask(lengths, max_len):
 def padding_mask(lengths, max_len):
     return blocks.padding_mask(lengths, max_len)
 
+# %% wrong padding_mask: that of recurrent
+# reads: off limits
+def padding_mask(lengths, max_len):
+    if lengths.max() > max_len:
+        raise ValueError(f"lengths {lengths.max()}, {max_len}")
+    from byhand.recurrent import real_tokens
+    return real_tokens(lengths, max_len)
+
 # %% right padding_mask: loops
 def padding_mask(lengths, max_len):
     for n in lengths.tolist():
@@ -261,6 +269,28 @@ def causal_mask(n_queries, n_keys):
 # reads: off limits
 def causal_mask(n_queries, n_keys):
     return blocks.causal_mask(n_queries, n_keys)
+
+# %% wrong causal_mask: a window of blocks
+# reads: off limits
+def causal_mask(n_queries, n_keys):
+    if n_keys < n_queries:
+        raise ValueError(f"n_keys is {n_keys}, but n_queries is {n_queries}")
+    return blocks.window_mask(n_queries, n_keys, n_keys, causal=True)
+
+# %% wrong causal_mask: torch's bias
+# reads: off limits
+def causal_mask(n_queries, n_keys):
+    if n_keys < n_queries:
+        raise ValueError(f"n_keys is {n_keys}, but n_queries is {n_queries}")
+    from torch.nn.attention.bias import causal_lower_right
+    return causal_lower_right(n_queries, n_keys)._materialize()
+
+# %% wrong causal_mask: torch's square mask
+# reads: off limits
+def causal_mask(n_queries, n_keys):
+    if n_keys < n_queries:
+        raise ValueError(f"n_keys is {n_keys}, but n_queries is {n_queries}")
+    return nn.Transformer.generate_square_subsequent_mask(n_keys)[n_keys - n_queries:] == 0
 
 # %% right causal_mask: tril
 def causal_mask(n_queries, n_keys):
@@ -902,6 +932,34 @@ def scaled_dot_product_attention(q, k, v, mask=None):
 # reads: off limits
 def scaled_dot_product_attention(q, k, v, mask=None):
     return blocks.attention(q, k, v, mask)
+
+# %% wrong scaled_dot_product_attention: blocks under a new name
+# reads: off limits
+def scaled_dot_product_attention(q, k, v, mask=None):
+    shape = (*q.shape[:-1], k.shape[-2])  # given: the shape of scores and weights, (…, T, S)
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2] or q.shape[-1] != k.shape[-1]:
+        raise ValueError(f"q {tuple(q.shape)}, k {tuple(k.shape)} and v {tuple(v.shape)} do not fit")
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"k has {k.shape[-2]} rows, but v has {v.shape[-2]}")
+    if mask is not None:
+        ends = zip(mask.shape[::-1], shape[::-1], strict=False)  # sizes from the last axis on
+        if mask.ndim > len(shape) or any(size not in (1, full) for size, full in ends):
+            raise ValueError(f"mask {tuple(mask.shape)} does not broadcast to {shape}")
+    return (b := blocks).attention(q, k, v, mask)
+
+# %% wrong scaled_dot_product_attention: blocks from globals
+# reads: off limits
+def scaled_dot_product_attention(q, k, v, mask=None):
+    shape = (*q.shape[:-1], k.shape[-2])  # given: the shape of scores and weights, (…, T, S)
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2] or q.shape[-1] != k.shape[-1]:
+        raise ValueError(f"q {tuple(q.shape)}, k {tuple(k.shape)} and v {tuple(v.shape)} do not fit")
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"k has {k.shape[-2]} rows, but v has {v.shape[-2]}")
+    if mask is not None:
+        ends = zip(mask.shape[::-1], shape[::-1], strict=False)  # sizes from the last axis on
+        if mask.ndim > len(shape) or any(size not in (1, full) for size, full in ends):
+            raise ValueError(f"mask {tuple(mask.shape)} does not broadcast to {shape}")
+    return globals()["blocks"].attention(q, k, v, mask)
 
 # %% right scaled_dot_product_attention: einsum
 def scaled_dot_product_attention(q, k, v, mask=None):
@@ -2025,6 +2083,11 @@ class MultiHeadAttention(nn.Module):
 class MultiHeadAttention(blocks.MultiHeadAttention):
     pass
 
+# %% wrong MultiHeadAttention: the class of a block's part
+# reads: off limits
+from byhand.blocks import EncoderBlock
+MultiHeadAttention = type(EncoderBlock(4, 2, 4).attention)
+
 # %% right MultiHeadAttention: the learner's own functions
 class MultiHeadAttention(nn.Module):
     def __init__(self, d_model, n_heads, bias=True):
@@ -2133,6 +2196,25 @@ class MultiHeadAttention(nn.Module):
         v = blocks.split_heads(self.v_proj(value), self.n_heads)
         attended, weights = blocks.attention(q, k, v, mask)
         return self.out_proj(blocks.merge_heads(attended)), weights
+
+# %% right MultiHeadAttention: layers made in a loop, named by getattr
+class MultiHeadAttention(nn.Module):
+    def __init__(self, d_model, n_heads, bias=True):
+        if d_model % n_heads:
+            raise ValueError(f"d_model {d_model}, n_heads {n_heads}")
+        nn.Module.__init__(self)
+        self.heads = n_heads
+        for name in "qkv":
+            setattr(self, f"{name}_proj", nn.Linear(d_model, d_model, bias))
+        self.add_module("out_proj", nn.Linear(d_model, d_model, bias))
+    def forward(self, query, key=None, value=None, mask=None):
+        if mask is not None and mask.dim() == 3:
+            raise ValueError("mask has three axes")
+        key = query if key is None else key
+        parts = zip("qkv", (query, key, key if value is None else value))
+        q, k, v = (split_heads(getattr(self, f"{name}_proj")(x), self.heads) for name, x in parts)
+        out, weights = scaled_dot_product_attention(q, k, v, mask)
+        return self.out_proj(merge_heads(out)), weights
 
 # %% wrong attention_cost: a multiply-add counts once
 # reads: half of it

@@ -119,6 +119,12 @@ def sinusoidal_encoding(n_positions, d_model, base=10000.0):
     angles = torch.arange(n_positions)[:, None] / base ** (torch.arange(0, d_model, 2) / d_model)
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :d_model]
 
+# %% right sinusoidal_encoding: the imaginary exponential
+def sinusoidal_encoding(n_positions, d_model, base=10000.0):
+    pairs = torch.arange((d_model + 1) // 2, dtype=torch.float64)
+    z = torch.exp(1j * torch.outer(torch.arange(n_positions).double(), base ** (-2 * pairs / d_model)))
+    return torch.stack([z.imag, z.real], -1).flatten(1)[:, :d_model].float()
+
 # %% wrong offset_matrix: goes back
 # reads: this matrix goes back
 def offset_matrix(offset, d_model, base=10000.0):
@@ -271,6 +277,14 @@ def offset_matrix(offset, d_model, base=10000.0):
     angles = offset * torch.pow(torch.tensor(float(base)), -torch.arange(0, d_model, 2) / d_model)
     sines = torch.stack([angles.sin(), torch.zeros_like(angles)], dim=1).flatten()[:-1]
     return angles.cos().repeat_interleave(2).diag() + torch.diag(sines, 1) - torch.diag(sines, -1)
+
+# %% right offset_matrix: matrix exponential
+def offset_matrix(offset, d_model, base=10000.0):
+    if d_model & 1:
+        raise ValueError(f"d_model {d_model}")
+    J = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
+    angles = [offset * base ** (-2 * i / d_model) for i in range(d_model // 2)]
+    return torch.block_diag(*(torch.matrix_exp(((a + math.pi) % math.tau - math.pi) * J) for a in angles)).float()
 
 # %% wrong article_encoding: sine minus cosine
 # reads: cosine minus sine
@@ -1242,6 +1256,17 @@ def apply_rope(x, positions, base=10000.0):
     c, s = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     x0, x1 = x.unflatten(-1, (-1, 2)).unbind(-1)
     return torch.stack([x0 * c - x1 * s, x1 * c + x0 * s], -1).flatten(-2)
+
+# %% right apply_rope: rotation matrices by einsum in float64
+def apply_rope(x, positions, base=10000.0):
+    if x.shape[-1] % 2:
+        raise ValueError(f"D = {x.shape[-1]} is odd")
+    if len(positions) != x.shape[-2]:
+        raise ValueError("positions")
+    D = x.shape[-1]
+    a = torch.outer(positions.double(), base ** (-torch.arange(0, D, 2).double() / D))
+    R = torch.stack([a.cos(), -a.sin(), a.sin(), a.cos()], -1).unflatten(-1, (2, 2))
+    return torch.einsum("tpij,...tpj->...tpi", R, x.double().unflatten(-1, (-1, 2))).flatten(-2).to(x.dtype)
 
 # %% wrong alibi_bias: the sign
 # reads: the sign is turned round

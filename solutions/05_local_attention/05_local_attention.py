@@ -68,7 +68,8 @@ def window_mask(n_queries, n_keys, window, causal=False):
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_window_mask", "locked": true, "points": 2, "solution": false, "task": false}
 with check.exercise("window_mask"):
-    check.source("window_mask", forbid=("blocks.window_mask",), allow_text="torch.arange and comparisons.")
+    library = ("blocks.window_mask", "torch.nn.attention.")
+    check.source("window_mask", forbid=library, allow_text="torch.arange and comparisons.")
     axes, said = ("query", "key"), ("keys", "queries")
     wrong = {
         "the first query sits at position S - T = 2, not 0; align at the end.": [[1, 1, 0, 0], [1, 1, 1, 0]],
@@ -286,7 +287,8 @@ with check.exercise("predictive_weights"):
     cases = [((4,), far[0], 2.0), ((4,), far[1], 6.0)]
     check.agrees(call, predictive_weights, slow, cases, make=check.randn)
     large, centre = torch.tensor([[1e4, 9999.0], [-1e4, -9999.0]]).double(), torch.tensor([0.5, 1.0]).double()
-    check.agrees(call, predictive_weights, slow, [(large, centre, 2.0)], note="Scores of ±10000.")
+    rules = {"tolerance": 1e-3, "note": "Scores of ±10000."}  # float32 has few digits left there
+    check.agrees(call, predictive_weights, slow, [(large, centre, 2.0)], **rules)
     scores, centre = check.randn(3, 4), 2 * check.randn(3)
     check.gradient(call, lambda s, c: predictive_weights(s, c, 1.3), (scores, centre))
     scores[0, 1], scores[2] = -inf, -inf
@@ -636,9 +638,7 @@ def online_attention(q, k, v, block_size, mask=None):
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_online_attention", "locked": true, "points": 4, "solution": false, "task": false}
 with check.exercise("online_attention"):
-    library = (".scaled_dot_product_attention", "blocks.attention", "MultiheadAttention", "flex_attention")
-    library += ("MultiHeadAttention", "multi_head_attention_forward", "_math", "_for_cpu")
-    check.source("online_attention", forbid=library, allow_text="@, torch.exp, amax and sum.")
+    check.source("online_attention", check.ready.ATTENTION, allow_text="@, torch.exp, amax and sum.")
     q = torch.tensor([[2 * math.log(3), 0, 0, 0], [0, 0, 0, 0]], dtype=torch.float64)
     k = torch.tensor([[0.0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]], dtype=torch.float64)
     v = torch.tensor([[0.0, 5], [10, 0], [5, 5]], dtype=torch.float64)  # exp(score): 1, 3, 1 and 1, 1, 1
@@ -686,7 +686,7 @@ with check.exercise("online_attention"):
     attends.extreme_scores(call, online_attention, *((block, None) for block in (1, 2, 4)))
     mask, note = torch.tensor([0, 0, 1, 1, 1, 0]) > 0, "Scores of -10000, the first block masked."
     case = torch.tensor([[2.0]]).double(), torch.full((6, 1), -5e3).double(), (6, 3), 2, mask
-    check.agrees(call, online_attention, slow, [case], make=check.randn, note=note)
+    check.agrees(call, online_attention, slow, [case], make=check.randn, tolerance=1e-3, note=note)
     mask = torch.tensor([[1, 0, 1, 1, 0], [0, 0, 0, 0, 0], [1, 0, 0, 1, 1]]) > 0
     for one in (mask, None, torch.zeros(5, dtype=torch.bool)):
         given = check.randn(3, 2), check.randn(5, 2), check.randn(5, 1)

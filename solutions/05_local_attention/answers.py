@@ -1018,6 +1018,17 @@ def predictive_weights(scores, centre, width):
         columns.append(weights[..., s] * torch.exp(-(s - centre) ** 2 / (2 * width ** 2)))
     return torch.stack(columns, dim=-1)
 
+# %% right predictive_weights: one exponential of summed logarithms
+def predictive_weights(scores, centre, width):
+    if not width > 0:
+        raise ValueError(f"width must be above 0, got {width}")
+    if centre.shape != scores.shape[:-1]:
+        raise ValueError(f"centre is {tuple(centre.shape)}, but scores are {tuple(scores.shape)}")
+    some = scores.isneginf().all(-1, keepdim=True)
+    safe = scores.masked_fill(some, 0.0)
+    away = torch.arange(scores.shape[-1]).to(scores) - centre.unsqueeze(-1)
+    return torch.exp(safe - safe.logsumexp(-1, keepdim=True) - 0.5 * (away / width).square()).masked_fill(some, 0.0)
+
 # %% wrong global_mask: rows only
 # reads: its column is missing
 def global_mask(n, window, global_positions):
@@ -2740,6 +2751,17 @@ def online_attention(q, k, v, block_size, mask=None):
         m = new
     return o / torch.where(l == 0, 1.0, l)
 
+# %% wrong online_attention: the meter's fused attention
+# reads: off limits
+def online_attention(q, k, v, block_size, mask=None):
+    attends.check_sizes(q, k, v)
+    attends.at_least(1, block_size=block_size)
+    shape = (*q.shape[:-1], k.shape[-2])  # given: the shape that all scores would have
+    attends.check_mask(mask, shape)
+    four = [x.reshape(1, -1, *x.shape[-2:]) for x in (q, k, v)]
+    m = None if mask is None else mask.expand(shape).reshape(1, -1, *shape[-2:])
+    return meter.fused(*four, attn_mask=m).reshape(*q.shape[:-1], v.shape[-1])
+
 # %% right online_attention: the formula, another safe base
 def online_attention(q, k, v, block_size, mask=None):
     attends.check_sizes(q, k, v)
@@ -2853,6 +2875,29 @@ def online_attention(q, k, v, block_size, mask=None):
         o = o * old + e @ values
         m = new
     return o / torch.where(l == 0, 1.0, l)
+
+# %% right online_attention: softmax of each block, joined by their logarithms
+def online_attention(q, k, v, block_size, mask=None):
+    attends.check_sizes(q, k, v)
+    attends.at_least(1, block_size=block_size)
+    shape = (*q.shape[:-1], k.shape[-2])
+    attends.check_mask(mask, shape)
+    out, total = 0, q.new_full((*q.shape[:-1], 1), -torch.inf)
+    for start in range(0, shape[-1], block_size):
+        part = slice(start, start + block_size)
+        s = q @ k[..., part, :].mT / q.shape[-1] ** 0.5
+        if mask is not None:
+            s = s.masked_fill(~mask.expand(shape)[..., part], -torch.inf)
+        dead = s.isneginf().all(-1, keepdim=True)
+        safe = s.masked_fill(dead, 0.0)
+        lse = safe.logsumexp(-1, keepdim=True).masked_fill(dead, -torch.inf)
+        old = total.isneginf()
+        both = torch.logaddexp(total.masked_fill(old, -1e300 if s.dtype == torch.float64 else -1e30), lse.masked_fill(dead, -1e300 if s.dtype == torch.float64 else -1e30))
+        a = torch.where(old, 0.0, (total.masked_fill(old, 0) - both.masked_fill(old, 0)).exp())
+        b = torch.where(dead, 0.0, (lse.masked_fill(dead, 0) - both.masked_fill(dead, 0)).exp())
+        out = a * out + b * (safe.softmax(-1) @ v[..., part, :])
+        total = torch.where(old & dead, -torch.inf, both)
+    return out
 
 # %% wrong RollingCache: nothing is forgotten
 # reads: one position too many
@@ -3189,6 +3234,22 @@ class RollingCache:
         self.k = k[..., -self.window :, :].clone()
         self.v = v[..., -self.window :, :].clone()
         return self.k, self.v
+
+# %% wrong RollingCache: results of all calls are kept
+# reads: Forget what was kept before
+class RollingCache:
+    def __init__(self, window):
+        attends.at_least(1, window=window)
+        self.window, self.parts = window, []
+
+    def append(self, k, v):
+        if k.shape[:-1] != v.shape[:-1]:
+            raise ValueError(f"k {tuple(k.shape)} and v {tuple(v.shape)} do not fit")
+        if self.parts:
+            old = self.parts[-1]
+            k, v = torch.cat([old[0], k], -2), torch.cat([old[1], v], -2)
+        self.parts.append((k[..., -self.window:, :].clone(), v[..., -self.window:, :].clone()))
+        return self.parts[-1]
 
 # %% right RollingCache: cat and clone
 class RollingCache:
