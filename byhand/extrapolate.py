@@ -117,8 +117,9 @@ def accuracy(readers: Mapping[str, Reader], texts: Texts = last_letter, length: 
     tokens, answers, asked = texts(500, length, torch.Generator().manual_seed(99))
     counts, curves = asked.view(500, -1, 8).sum(dim=(0, 2)), {}
     for name, reader in readers.items():
-        with torch.no_grad():
-            right = (reader(tokens).argmax(dim=-1) == answers) & asked  # (500, length)
+        with torch.no_grad(), one_thread():  # a few texts at a time stay in the cache: twice as fast
+            told = torch.cat([reader(few).argmax(dim=-1) for few in tokens.chunk(20)])  # (500, length)
+        right = (told == answers) & asked
         shares = right.view(500, -1, 8).sum(dim=(0, 2)) / counts
         curves[name] = shares
         print(f"{name:<11} up to 32: {shares[:4].mean():.2f}   from 97 to 128: {shares[12:].mean():.2f}")

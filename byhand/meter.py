@@ -85,17 +85,22 @@ def curves(
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
     """(seconds, MiB) of each method at each length, on one core; prints the slopes on log-log paper.
 
+    A line for each method ends with its cost at its longest text.
+
     short: methods to be measured only up to `longest` tokens; nan beyond.
     """
     times, sizes = {}, {}
     with one_thread():  # so that machines can be compared
         for name, function in methods.items():
+            print(f"{name:<18} ", end="", flush=True)  # some take long: say which one is at work
             reach = [n for n in lengths if n <= longest or name not in short]
             found = np.full((len(lengths), 2), np.nan)
             found[: len(reach)] = [cost(function, n) for n in reach]
             end = np.log(found[len(reach) - 3 : len(reach)])
             slope = [np.polyfit(np.log(reach[-3:]), end[:, column], 1)[0] for column in (0, 1)]
-            print(f"{name:<18} slope in time {slope[0]:4.1f}, in memory {slope[1]:4.1f}")
+            slopes = f"slope in time {slope[0]:4.1f}, in memory {slope[1]:4.1f}"
+            last = f"{1000 * found[len(reach) - 1, 0]:8.1f} ms, {found[len(reach) - 1, 1]:6.1f} MiB"
+            print(f"{slopes}; at {reach[-1]:6,} tokens {last}", flush=True)
             times[name], sizes[name] = found.T
     return times, sizes
 
@@ -154,6 +159,7 @@ def beside_torch(
 
 def _row(name: str, function: Callable[[], Tensor], device: str, whole: float) -> float:
     """Print a line of the table. Returns milliseconds, 0.0 if it does not run here."""
+    print(f"  {name:<20}", end=" ", flush=True)  # before the wait
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the compiler's own
@@ -161,7 +167,7 @@ def _row(name: str, function: Callable[[], Tensor], device: str, whole: float) -
     except Exception as error:  # compiling fails in many ways
         if name != FLEX:
             raise
-        print(f"  {name:<20} does not compile here ({type(error).__name__}); nothing depends on it")
+        print(f"does not compile here ({type(error).__name__}); nothing depends on it")
         return 0.0
-    print(f"  {name:<20} {taken:9.1f} ms, {(whole or taken) / taken:5.1f} times as fast")
+    print(f"{taken:9.1f} ms, {(whole or taken) / taken:5.1f} times as fast", flush=True)
     return taken

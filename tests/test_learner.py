@@ -111,6 +111,15 @@ def test_an_array_passed_on_to_a_callable_is_the_very_array_of_the_test() -> Non
     assert seen[0] is query
 
 
+def test_an_object_of_the_test_comes_back_as_itself_and_a_copy_of_it_does_not() -> None:
+    layer = torch.nn.Linear(2, 2)
+    text = "import copy\ndef same(x): return x\ndef copied(x): return copy.copy(x)"
+    with learner(text) as names:
+        for given in (layer, lambda: 1):
+            assert names["same"](given) is given
+            assert names["copied"](given) is not given
+
+
 def test_an_error_of_a_callable_comes_back_as_itself() -> None:
     def score(_: object) -> None:
         raise AssertionError("called with the wrong thing")

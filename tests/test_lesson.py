@@ -92,3 +92,13 @@ def test_a_bank_with_an_unclear_answer_is_an_error(tmp_path, text):
 def test_no_lesson_source_has_more_than_900_lines(name):
     source = SOLUTIONS / name / f"{name}.py"
     assert source.read_text(encoding="utf-8").count("\n") <= 900
+
+
+@pytest.mark.parametrize("name", names())
+def test_checks_read_files_that_were_handed_in_where_the_learner_s_code_runs(name):
+    """`train` of a check's own would read in the judge's folder, where there is no such file."""
+    tests = [cell.source for cell in read(name).of_kind("test") if "train." in cell.source]
+    imports = [
+        line for source in tests for line in source.split("\n") if line.startswith("from byhand import")
+    ]
+    assert [line for line in imports if "train" in line.replace(",", " ").split()] == []

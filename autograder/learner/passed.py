@@ -15,7 +15,7 @@ class _Passed:
     """An object of the judge's: calls and public attributes are asked of it."""
 
     def __init__(self, peer: Peer, number: int) -> None:
-        self.__dict__.update(_peer=peer, _judge_number=number)
+        self.__dict__.update(_peer=peer, _judge_number=number, _itself=id(self))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._peer.ask("call", self._judge_number, (args, kwargs))
@@ -30,8 +30,9 @@ _STAND_INS: tuple[type, ...] = (_Passed,)
 
 
 def number_of(value: Any) -> int:
-    """The judge's number of an object of its own that stand_in() represents, else 0."""
-    passed = vars(value).get("_judge_number", 0) if isinstance(value, _STAND_INS) else 0
+    """The judge's number of an object of its own that stand_in() represents, else 0: a copy is the learner's."""
+    known = vars(value) if isinstance(value, _STAND_INS) else {}
+    passed = known.get("_judge_number", 0) if known.get("_itself") == id(value) else 0
     return passed if type(passed) is int else 0
 
 
@@ -58,7 +59,7 @@ def _define_passed_module() -> None:
 
         def __init__(self, peer: Peer, number: int) -> None:
             super().__init__()
-            self.__dict__.update(_peer=peer, _judge_number=number)
+            self.__dict__.update(_peer=peer, _judge_number=number, _itself=id(self))
 
         def forward(self, *args: Any, **kwargs: Any) -> Any:
             return self._peer.ask("call", self._judge_number, (args, kwargs))

@@ -317,7 +317,7 @@ def article_encoding(n_positions, d_model):
     return (1 / (angles.cos() - angles.sin())).float()
 
 # %% wrong article_encoding: rows count from 1
-# reads: i and j count from 0
+# reads: p and j count from 0
 def article_encoding(n_positions, d_model):
     rows = torch.arange(1, n_positions + 1).double()[:, None]
     angles = rows / 10000 ** (torch.arange(1, d_model + 1).double() / d_model)
@@ -337,12 +337,13 @@ def article_encoding(n_positions, d_model):
     return (1 / (angles.cos() - angles.sin())).float()
 
 # %% wrong article_encoding: rows and columns exchanged
-# reads: i is the row
+# reads: p is the row
 def article_encoding(n_positions, d_model):
     angles = torch.arange(n_positions).double() / 10000 ** (torch.arange(d_model).double()[:, None] / d_model)
     return (1 / (angles.cos() - angles.sin())).float()
 
 # %% wrong article_encoding: float32 all the way
+# reads: article_encoding(1022, 2)[1021]
 # reads: Compute in float64
 def article_encoding(n_positions, d_model):
     angles = torch.arange(n_positions)[:, None] / 10000 ** (torch.arange(d_model) / d_model)
@@ -416,15 +417,30 @@ def count_poles(n_positions, d_model, limit):
     return ((1 / (angles.cos() - angles.sin())).abs() > limit).sum()
 
 # %% wrong count_poles: float32
+# reads: count_poles(2, 2, 3.32039837)
 # reads: Count float64 numbers
 def count_poles(n_positions, d_model, limit):
     angles = torch.arange(n_positions).double()[:, None] / 10000 ** (torch.arange(d_model).double() / d_model)
     return int(((1 / (angles.cos() - angles.sin())).float().abs().double() > limit).sum())
 
 # %% wrong count_poles: of article_encoding
+# reads: count_poles(2, 2, 3.32039837)
 # reads: Count float64 numbers
 def count_poles(n_positions, d_model, limit):
     return int((article_encoding(n_positions, d_model).double().abs() > limit).sum())
+
+# %% wrong count_poles: of article_encoding, compared in float32
+# reads: count_poles(2, 2, 3.32039837)
+# reads: Count float64 numbers
+def count_poles(n_positions, d_model, limit):
+    return (article_encoding(n_positions, d_model).abs() > limit).sum().item()
+
+# %% wrong count_poles: float32 all the way
+# reads: count_poles(708, 2, 499.15)
+# reads: Count float64 numbers
+def count_poles(n_positions, d_model, limit):
+    angles = torch.arange(n_positions)[:, None] / 10000 ** (torch.arange(d_model) / d_model)
+    return int(((1 / (angles.cos() - angles.sin())).abs() > limit).sum())
 
 # %% wrong count_poles: a share
 # reads: count_poles(2, 2, 3.0)
@@ -577,7 +593,7 @@ class LearnedPositions(nn.Module):
         return x + self.weight[start : start + x.shape[1]]
 
 # %% wrong LearnedPositions: one feature is stretched
-# reads: error, but it returned
+# reads: LearnedPositions(4, 2)(torch.ones((1, 2, 1))) must raise an error, but it returned
 class LearnedPositions(nn.Module):
     def __init__(self, max_positions, d_model):
         super().__init__()
@@ -586,6 +602,20 @@ class LearnedPositions(nn.Module):
     def forward(self, x, start=0):
         if start < 0 or start + x.shape[1] > len(self.weight):
             raise ValueError(f"start {start} + {x.shape[1]} tokens, {len(self.weight)} positions")
+        return x + self.weight[start : start + x.shape[1]]
+
+# %% wrong LearnedPositions: the error says the size alone
+# reads: layer(x, start=6) raises a ValueError, but its message does not say enough
+class LearnedPositions(nn.Module):
+    def __init__(self, max_positions, d_model):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(max_positions, d_model))
+
+    def forward(self, x, start=0):
+        if start < 0:
+            raise ValueError(f"start is {start}")
+        if start + x.shape[1] > len(self.weight) or x.shape[2] != self.weight.shape[1]:
+            raise ValueError(f"the table has only {len(self.weight)} rows")
         return x + self.weight[start : start + x.shape[1]]
 
 # %% wrong LearnedPositions: detached
@@ -643,6 +673,21 @@ class LearnedPositions(nn.Module):
         if E != self.weight.shape[1]:
             raise ValueError(f"x has {E} features, the table {self.weight.shape[1]}")
         return x + self.weight[start : start + T]
+
+# %% right LearnedPositions: says the first place that is missing, and no name
+class LearnedPositions(nn.Module):
+    def __init__(self, max_positions, d_model):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(max_positions, d_model))
+
+    def forward(self, x, start=0):
+        size, features = self.weight.shape
+        for t in range(start, start + x.shape[1]):
+            if not 0 <= t < size:
+                raise ValueError(f"{t} is outside the table of {size}")
+        if x.shape[2] != features:
+            raise ValueError("features")
+        return x + self.weight[start : start + x.shape[1]]
 
 # %% right LearnedPositions: zeros to begin with
 class LearnedPositions(nn.Module):
@@ -773,7 +818,7 @@ def combine_positions(x, positions, mode):
     return x + positions if mode == "add" else torch.cat([x, positions], dim=-1)
 
 # %% wrong combine_positions: not cast
-# reads: expected torch.float
+# reads: expected torch.float16
 def combine_positions(x, positions, mode):
     if len(positions) != x.shape[1] or positions.shape[1] != x.shape[2]:
         raise ValueError(f"x {x.shape}, positions {positions.shape}")
@@ -805,7 +850,7 @@ def combine_positions(x, positions, mode):
     return torch.cat([x, positions.to(x.dtype).expand_as(x)], dim=-1)
 
 # %% wrong combine_positions: features may differ
-# reads: error, but it returned
+# reads: combine_positions(torch.ones((1, 2, 2)), torch.ones((2, 1)), 'add') must raise an error, but it returned
 def combine_positions(x, positions, mode):
     if len(positions) != x.shape[1]:
         raise ValueError(f"x {x.shape}, positions {positions.shape}")
@@ -1165,7 +1210,7 @@ def apply_rope(x, positions, base=10000.0):
     return torch.stack([x0 * c - x1 * s, x0 * s + x1 * c], dim=-1).flatten(-2).to(x.dtype)
 
 # %% wrong apply_rope: one position is stretched
-# reads: error, but it returned
+# reads: apply_rope(torch.ones((2, 4)), tensor([2049])) must raise an error, but it returned
 def apply_rope(x, positions, base=10000.0):
     if x.shape[-1] % 2:
         raise ValueError(f"x has {x.shape[-1]} features")
@@ -1453,3 +1498,12 @@ def alibi_bias(n_heads, n_queries, n_keys):
     slope = torch.cat([few, many[::2]])[:n_heads].float()
     far = torch.arange(n_keys) - torch.arange(n_keys - n_queries, n_keys).unsqueeze(-1)
     return slope.view(-1, 1, 1) * far
+
+# %% right alibi_bias: an error in the letters of the formula
+def alibi_bias(n_heads, n_queries, n_keys):
+    if n_keys < n_queries:
+        raise ValueError(f"S = {n_keys} < T = {n_queries}")
+    n = 1 << (n_heads.bit_length() - 1)
+    slopes = [2 ** (-8 * h / n) for h in range(1, n + 1)] + [2 ** (-4 * h / n) for h in range(1, 2 * n, 2)]
+    far = torch.arange(n_queries)[:, None] + n_keys - n_queries - torch.arange(n_keys)
+    return -torch.tensor(slopes[:n_heads])[:, None, None] * far.abs()

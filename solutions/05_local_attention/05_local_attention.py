@@ -1,11 +1,9 @@
 # %% [markdown]
 # # 05 · Local attention: long texts on a small machine
 #
-# **Goal.** Write attention that reads 65,536 tokens in less than 1 GiB: windows, segments, a linear form, exact
-# attention in blocks, and a cache that never grows.
+# **Goal.** Write attention that reads 65,536 tokens in less than 1 GiB: windows, segments, a linear form, exact attention in blocks, and a cache that never grows.
 #
-# **Why.** Full attention compares everything with everything: twice the text, four times the work. Books, recordings,
-# genomes and long chats are out of reach. Each exercise saves in another way, and you measure what it costs.
+# **Why.** Full attention compares everything with everything: twice the text, four times the work. Books, recordings, genomes and long chats are out of reach. Each exercise saves in another way, and you measure what it costs.
 #
 # You need lesson 03. About 130 minutes, in as many evenings as you like.
 
@@ -18,8 +16,7 @@ from byhand import attends, blocks, check, meter, plot
 
 # %% [markdown]
 # ## The idea: not everybody needs everybody
-# In most texts, what a word needs is near. So let each query see a **window** of keys. A mask alone saves nothing:
-# the hidden scores are computed, stored and thrown away. To save, never compute them.
+# In most texts, what a word needs is near. So let each query see a **window** of keys. A mask alone saves nothing: the hidden scores are computed, stored and thrown away. To save, never compute them.
 
 # %%
 caption = "What to see: only a band of width 7 is used. Twice the text is four times the square."
@@ -30,16 +27,13 @@ ax = plot.mask(blocks.window_mask(20, 20, 3), caption=caption)
 # <details><summary>Answer</summary>257 of 65,536 keys for each query, 0.4 percent.</details>
 #
 # ### Before you start
-# Throughout: q `(…, T, D)`, k `(…, S, D)`, v `(…, S, Dv)`, the same leading axes, scale $1/\sqrt D$; functions return
-# the output only. Queries are the **last** T of the S positions: query $i$ sits at position $p = i + S - T$. The checks
-# of sizes are given: `attends.check_sizes` and the like. Inputs stay unchanged, dtypes too.
+# Throughout: q `(…, T, D)`, k `(…, S, D)`, v `(…, S, Dv)`, the same leading axes, scale $1/\sqrt D$; functions return the output only. Queries are the **last** T of the S positions: query $i$ sits at position $p = i + S - T$. The checks of sizes are given: `attends.check_sizes` and the like. Inputs stay unchanged, dtypes too.
 
 # %% [markdown]
 # ### Exercise 1 · `window_mask` — 2 points, difficulty 2/3, importance 3/3, about 7 minutes
 # A query at position $p = i + S - T$ sees the keys at most `window` away:
 # $$|p - j| \le w, \qquad \text{if causal, also } j \le p$$
-# So a causal query sees `window + 1` keys, its own among them. Fewer keys than queries, or a window below 0: a
-# `ValueError` that names the argument and its numbers.
+# So a causal query sees `window + 1` keys, its own among them. Fewer keys than queries, or a window below 0: a `ValueError` that names the argument and its numbers (given).
 #
 # **Predict first:** what does `window_mask(4, 4, 0)` look like?
 # <details><summary>Answer</summary>Only the diagonal: everybody sees just themselves.</details>
@@ -104,8 +98,7 @@ with check.exercise("window_mask"):
 
 # %% [markdown]
 # ### Exercise 2 · `local_attention` — 4 points, difficulty 3/3, importance 3/3, about 26 minutes
-# Now save: **compute only near the diagonal**. Cut the queries into blocks. A block from `start` to `end` can see
-# nothing outside `start − window … end + window`, so slice these keys, score, mask what is still too far, softmax, sum. Here T = S.
+# Now save: **compute only near the diagonal**. Cut the queries into blocks. A block from `start` to `end` can see nothing outside `start − window … end + window`, so slice these keys, score, mask what is still too far, softmax, sum. Here T = S.
 # $$\text{work} \approx T \cdot (\text{block} + 2w) \quad\text{instead of}\quad T^2$$
 # The check runs 65,536 tokens, window 128, in 1 GiB. A mask for all of them would take 4 GiB. Ready-made windowed attention (`flex_attention`) is off limits.
 #
@@ -175,7 +168,9 @@ with check.exercise("local_attention", needs=("window_mask",)):
     zeros, places = torch.zeros(999, 4), torch.arange(999.0)[:, None]  # equal scores: the mean of 7 places
     want = torch.tensor([[(max(p - 3, 0) + min(p + 3, 998)) / 2] for p in range(999)])
     got, call = local_attention(zeros, zeros, places, 3), "local_attention(zeros, zeros, places, 3)"
-    check.values(call, got, want, axes=axes, note="Do windows cross the edges of your blocks, to both sides?")
+    note = "Do windows cross the edges of your blocks, to both sides? "
+    note += "window_mask puts the queries last; in a block, keys lie to their right, too."
+    check.values(call, got, want, axes=axes, note=note)
     check.values("local_attention(q, k, v, 0), itself alone", local_attention(q, k, v, 0), v, axes=axes)
     attends.in_one_gib("local_attention", local_attention, 128)
     ### BEGIN HIDDEN TESTS
@@ -198,19 +193,17 @@ with check.exercise("local_attention", needs=("window_mask",)):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# **A trick to see weights:** with the identity matrix as values, the output *is* the weights. **Question:** why are the
-# weights in the corners larger than those in the middle, though all scores are equal?
+# **A trick to see weights:** with the identity matrix as values, the output *is* the weights. **Question:** why are the weights in the corners larger than those in the middle, though all scores are equal?
 # <details><summary>Answer</summary>At the ends a query sees fewer keys, and its weights add up to 1 all the same.</details>
 
 # %%
 nothing, identity = torch.zeros(10, 4), torch.eye(10)
-caption = "What to see: equal scores, shared among at most 5 keys. Outside the band, nothing was computed."
+caption = "What to see: equal scores, shared among at most 5 keys. Outside the band the weight is exactly 0."
 ax = plot.weights(local_attention(nothing, nothing, identity, 2), caption=caption)
 
 # %% [markdown]
 # ### Exercise 3 · `predictive_weights` — 2 points, difficulty 2/3, importance 2/3, about 9 minutes
-# A fixed window assumes that query and key run side by side. In translation they do not. Luong's *local-p* lets the
-# network **predict a centre** $c$, such as 4.3, and favours keys nearby:
+# A fixed window assumes that query and key run side by side. In translation they do not. Luong's *local-p* lets the network **predict a centre** $c$, such as 4.3, and favours keys nearby:
 # $$a_s = \text{softmax}(\text{scores})_s \cdot e^{-\frac{(s - c)^2}{2\,\text{width}^2}}, \qquad s = 0 \dots S-1$$
 # 1. Do not round $c$: its gradient is how the network learns to look.
 # 2. Do not renormalise. Far from everything, little is read.
@@ -274,7 +267,10 @@ with check.exercise("predictive_weights"):
     }
     got, want = predictive_weights(scores, centre, 1e6), torch.tensor([[0, 0.5, 0.5], [0, 0, 0]])
     check.values("predictive_weights(scores with -inf, centre, 1e6)", got, want, known_wrong=wrong)
+    call = "predictive_weights(scores with a row of -inf, centre, 2.0)"
+    attends.reached(call, lambda s, c: predictive_weights(s, c, 2.0), scores=scores, centre=centre)
     ### BEGIN HIDDEN TESTS
+    call = "predictive_weights(scores, centre, width)"
     bell = lambda s, centre, width: torch.exp(-((s - centre) ** 2) / (2 * width**2))
     bells = lambda S, *where: torch.stack([bell(s, *where) for s in range(S)], dim=-1)
     slow = lambda s, *where: blocks.masked_softmax(s, s > -inf) * bells(s.shape[-1], *where)
@@ -313,11 +309,9 @@ ax = plot.lines(range(12), bells, xlabel=plot.KEYS, ylabel="weight", caption=cap
 
 # %% [markdown]
 # ### Exercise 4 · `global_mask` — 2 points, difficulty 1/3, importance 2/3, about 9 minutes
-# With a window alone, news travels `window` tokens a layer. A few **global** tokens are short cuts: they see all, and
-# all see them. A question's tokens in question answering are such, or the classification token.
+# With a window alone, news travels `window` tokens a layer. A few **global** tokens are short cuts: they see all, and all see them. A question's tokens in question answering are such, or the classification token.
 # $$\text{mask}_{ij} = |i-j| \le w \;\text{ or }\; i \in G \;\text{ or }\; j \in G$$
-# `global_positions` is a list or tuple, perhaps empty, perhaps with repeats. A position outside $0 \dots n-1$: a
-# `ValueError`, as −1 would silently mean the last.
+# `global_positions` is a list or tuple, perhaps empty, perhaps with repeats. A position outside $0 \dots n-1$: a `ValueError` (given), as −1 would silently mean the last.
 #
 # **Predict first:** how many layers does news need from token 0 to token 999, with one global token?
 # <details><summary>Answer</summary>Two: up to the global token, down to 999.</details>
@@ -381,22 +375,20 @@ with check.exercise("global_mask", needs=("window_mask",)):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# **Question:** tokens 0 and 12 are global. Which two layers carry news from token 5 to token 19? And why may a model that
-# writes not have token 12?
-# <details><summary>Answer</summary>5 → 0 or 12, then → 19. Token 12 sees what comes after it, and all before read it: the future would leak.</details>
+# **Question:** tokens 0 and 12 are global. Which two hops, one a layer, carry news from token 5 to token 19? And why may a model that writes have no such global tokens at all?
+# <details><summary>Answer</summary>5 → 0 or 12, then → 19. A global token sees the whole text, and every token reads it: the future would leak, through token 0 as through 12.</details>
 
 # %%
-caption = "What to see: two full rows and columns cross the band; still a small part of the square."
+caption = (
+    "What to see: two full rows and columns cross the band: much of this short text, little of a long one."
+)
 ax = plot.mask(global_mask(20, 2, [0, 12]), caption=caption)
 
 # %% [markdown]
 # ### Exercise 5 · `segment_attention` — 3 points, difficulty 3/3, importance 2/3, about 18 minutes
-# Another cut: chapters. Position $p$ belongs to segment $\lfloor p / \text{segment} \rfloor$, counted from the first
-# **key**. A query sees its own segment and the one before, never the future. So segments are **chained**: after $n$
-# layers, news has come from $n$ segments back.
+# Another cut: chapters. Position $p$ belongs to segment $\lfloor p / \text{segment} \rfloor$, counted from the first **key**. A query sees its own segment and the one before, never the future. So segments are **chained**: after $n$ layers, news has come from $n$ segments back.
 # $$\text{seg}(j) \in \{\text{seg}(p) - 1,\ \text{seg}(p)\} \quad\text{and}\quad j \le p$$
-# Queries are the last T of S positions, so the first of them may begin within a segment; the last segment may be short.
-# Memory $O(T \cdot \text{segment})$: 65,536 tokens run in 1 GiB.
+# Queries are the last T of S positions, so the first of them may begin within a segment; the last segment may be short. Memory $O(T \cdot \text{segment})$: 65,536 tokens run in 1 GiB.
 #
 # **Predict first:** how many keys can a query see, at least and at most?
 # <details><summary>Answer</summary>In the first segment just itself, at least; later from segment + 1 to 2 · segment.</details>
@@ -450,7 +442,8 @@ with check.exercise("segment_attention"):
     check.values("segment_attention(q, k, v, 2)", got, want, axes=("query", "feature"), known_wrong=wrong)
     wrong = {
         "queries were aligned with the first keys; they are the last positions.": [[0], [6]],
-        "segments were counted from the first query; count from the first key.": [[8], [28 / 3]],
+        "segments were counted from the first query; count from the first key.": [[64 / 7], [10.5]],
+        "all the past was seen; the segment before the last one is too far.": [[8], [28 / 3]],
     }
     got, want = segment_attention(q[:2], k, v, 2), torch.tensor([[8], [12]], dtype=torch.float64)
     check.values("segment_attention(q[:2], k, v, 2)", got, want, axes=("query", "feature"), known_wrong=wrong)
@@ -469,7 +462,7 @@ with check.exercise("segment_attention"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# **Question:** query 4 begins a segment. How many keys does it see, and how far back can news have come to it after two such layers?
+# **Question:** with segments of 4, query 4 begins a segment. How many keys does it see, and how far back can news have come to it after two such layers?
 # <details><summary>Answer</summary>Five: itself and the whole segment before. After two layers from two segments back, had there been one: that is the chain.</details>
 
 # %%
@@ -479,11 +472,9 @@ ax = plot.weights(segment_attention(nothing, nothing, identity, 4), caption=capt
 
 # %% [markdown]
 # ### Exercise 6 · `linear_attention` — 3 points, difficulty 3/3, importance 2/3, about 18 minutes
-# See all, yet linear? Replace $e^{q\cdot k}$ by $\varphi(q)\cdot\varphi(k)$ with $\varphi = \text{elu} + 1$, and
-# change the **order of the products**:
+# See all, yet linear? Replace $e^{q\cdot k}$ by $\varphi(q)\cdot\varphi(k)$ with $\varphi = \text{elu} + 1$, and change the **order of the products**:
 # $$o_i = \frac{\varphi(q_i)^\top \left(\sum_j \varphi(k_j)\, v_j^\top\right)}{\varphi(q_i)^\top \sum_j \varphi(k_j)}$$
-# The brackets are the same for all queries: $(D, D_v)$ and $(D,)$, whatever the length. Causal: sums over $j \le p$,
-# **running sums**. No $1/\sqrt D$, no eps; where the denominator is 0, the output is 0. 65,536 tokens in 1 GiB.
+# The brackets are the same for all queries: $(D, D_v)$ and $(D,)$, whatever the length. Causal: sums over $j \le p$, **running sums**. No $1/\sqrt D$, no eps; where the denominator is 0, the output is 0 and gradients are finite. 65,536 tokens in 1 GiB.
 #
 # **Predict first:** can it give one key nearly all the weight?
 # <details><summary>Answer</summary>Hardly: without an exponential, similar keys get similar weights. That is its price.</details>
@@ -546,6 +537,8 @@ with check.exercise("linear_attention"):
         call = f"linear_attention(q, torch.full((2, 2), -1000.0), torch.ones(2, 1), causal={causal})"
         got = linear_attention(torch.zeros(2, 2), far, torch.ones(2, 1), causal=causal)
         check.values(call, got, torch.zeros(2, 1), note=note)
+        one = lambda q, k, v: linear_attention(q, k, v, causal=causal)
+        attends.reached(call, one, q=torch.zeros(2, 2), k=far, v=torch.ones(2, 1))
         attends.in_one_gib("linear_attention", linear_attention, causal)
 
     ### BEGIN HIDDEN TESTS
@@ -588,15 +581,13 @@ for name, function in {"softmax": lambda *x: blocks.attention(*x)[0], "linear": 
     for loud in (1, 16):
         bars[f"{name}, query × {loud}"] = function(loud * direction[5:], direction, torch.eye(6))[0]
 caption = "What to see: a louder query gives softmax's best key everything; the linear weights hardly move."
-ax = plot.bars(bars, [f"key {number}" for number in range(6)], ylabel="weight", caption=caption)
+ax = plot.bars(bars, list("012345"), ylabel="weight", caption=caption)
 
 # %% [markdown]
 # ### Exercise 7 · `online_attention` — 4 points, difficulty 3/3, importance 3/3, about 24 minutes
-# Exact attention to all keys, without ever holding all scores: read keys **a block at a time**. FlashAttention does this.
-# Keep per query the largest score $m$ so far, the sum $\ell$ of $e^{s-m}$, and the weighted sum $o$ of values. When a
-# block brings a larger $m'$, all that was summed before shrinks:
+# Exact attention to all keys, without ever holding all scores: read keys **a block at a time**. FlashAttention does this. Keep per query the largest score $m$ so far, the sum $\ell$ of $e^{s-m}$, and the weighted sum $o$ of values. When a block brings a larger $m'$, all that was summed before shrinks:
 # $$\ell \leftarrow \ell\, e^{m - m'} + \sum_j e^{s_j - m'}, \qquad o \leftarrow o\, e^{m - m'} + \sum_j e^{s_j - m'} v_j$$
-# At the end, $o/\ell$. A masked key has the score −∞; who sees nothing gets 0 and finite gradients. Ready-made attention is off limits.
+# At the end, $o/\ell$. A masked key has the score −∞; who sees nothing gets 0 and finite gradients. 20,480 queries and keys run in 1 GiB; all their scores would take 1.6 GiB. Ready-made attention is off limits.
 #
 # **Predict first:** the first block is masked for a query. What is $m - m'$?
 # <details><summary>Answer</summary>−∞ − (−∞) is nan. So subtract 0 while nothing has been seen.</details>
@@ -667,9 +658,17 @@ with check.exercise("online_attention"):
     }
     got, want = online_attention(q, k, v, 1, mask), torch.tensor([half, [0, 0]], dtype=torch.float64)
     check.values("online_attention(q, k, v, 1, mask)", got, want, axes=axes, known_wrong=wrong)
-    ### BEGIN HIDDEN TESTS
+    wrong = {"e^1000 is inf; subtract the largest score so far, and let sums shrink.": [[math.nan] * 2, even]}
+    got, want = online_attention(1000 * q, k, v, 1), torch.tensor([[10, 0], even], dtype=torch.float64)
+    check.values("online_attention(1000 * q, k, v, 1)", got, want, axes=axes, known_wrong=wrong)
+    call, note = "online_attention(q, k, v, block_size, mask)", "A mask (T, 1) holds for every key."
     slow = lambda q, k, v, block, mask: blocks.attention(q, k, v, mask)[0]
-    call, generator = "online_attention(q, k, v, block_size, mask)", check.generator()
+    check.agrees(call, online_attention, slow, [(q, k, v, 2, mask[:, :1])], note=note)
+    one, said = lambda q, k, v: online_attention(q, k, v, 1, mask), "online_attention(q, k, v, 1, mask)"
+    attends.reached(said, one, q=q, k=k, v=v)
+    attends.in_one_gib("online_attention", online_attention, 256, shape=(16384, 4))
+    ### BEGIN HIDDEN TESTS
+    generator = check.generator()
     may = lambda shape: shape and torch.rand(shape, generator=generator) > 0.4
     sizes = [((), 1, 1, 1, 1, None), ((), 3, 7, 4, 2, (3, 7)), ((2,), 6, 3, 3, 3, (2, 1, 3))]
     sizes += [((2,), 2, 5, 4, 1, None), ((2, 2), 3, 4, 2, 1, (4,)), ((3,), 2, 5, 6, 4, (2, 1))]
@@ -703,7 +702,7 @@ with check.exercise("online_attention"):
 
 # %% [markdown]
 # The estimate after each block. **Question:** key 20 fits the query best. What do you see, and why is the result exact all the same?
-# <details><summary>Answer</summary>A jump there: all before shrinks at once. Nothing is lost, since shrinking multiplies both sums alike.</details>
+# <details><summary>Answer</summary>A jump in the block of keys 20 to 23, so between the points at 20 and 24: all before shrinks at once. Nothing is lost, since shrinking multiplies both sums alike.</details>
 
 # %%
 generator = torch.Generator().manual_seed(5)
@@ -711,17 +710,15 @@ keys, values = torch.randn(32, 8, generator=generator), torch.linspace(-1, 1, 32
 query = 4 * keys[20:21]
 running = [online_attention(query, keys[:n], values[:n], 4).item() for n in range(4, 33, 4)]
 exact = [blocks.attention(query, keys, values)[0].item()] * len(running)
-caption = "What to see: the estimate jumps at the block of the best key, and ends at the exact output."
+caption = "What to see: the estimate jumps with the block of the best key (the point at 24); both lines end at the exact output."
 series = {"online, after so many keys": running, "full attention": exact}
 ax = plot.lines(range(4, 33, 4), series, xlabel="keys read (tokens)", ylabel="output", caption=caption)
 
 # %% [markdown]
 # ### Exercise 8 · `RollingCache` — 2 points, difficulty 2/3, importance 3/3, about 12 minutes
-# A model that writes keeps the keys and values of earlier tokens. With a window, old ones are never asked again, so
-# forget them: the memory stays constant, however long the chat.
+# A model that writes keeps the keys and values of earlier tokens. With a window, old ones are never asked again, so forget them: the memory stays constant, however long the chat.
 #
-# `append(k, v)` adds $n \ge 1$ positions and returns keys and values of the **last** `window` positions, oldest first,
-# or fewer if there were fewer. $n$ may exceed `window`.
+# `append(k, v)` adds $n \ge 1$ positions and returns keys and values of the **last** `window` positions, oldest first, or fewer if there were fewer. $n$ may exceed `window`.
 #
 # A slice such as `x[..., -3:, :]` is a **view**: it keeps all of `x` in memory. `clone` it.
 #
@@ -821,43 +818,46 @@ with check.exercise("RollingCache"):
 
 # %% [markdown]
 # ## Experiment: what does length cost?
-# Time on one core and memory, against length, for all of them on your machine. The meter counts the bytes of all tensors that are
-# alive at once. On log-log paper, cost $\sim T^n$ is a straight line of slope $n$.
+# Time on one core and memory, against length, for all of them on your machine. The meter counts the bytes of all tensors that are alive at once. On log-log paper, cost $\sim T^n$ is a straight line of slope $n$.
 #
-# **Predict first:** which curves have slope 1, which slope 2? And which one is 1 in memory but 2 in time?
+# **Predict first:** which curves have slope 1, which slope 2? And which two are 1 in memory but 2 in time?
+# <details><summary>Answer</summary>Slope 2 in time: all that score every pair, masked or not. Slope 1: local, segment, linear. Online and torch's fused one score every pair but never hold all scores: 2 in time, 1 in memory.</details>
 
 # %%
-methods = {
+methods = {  # near curves get colours far apart
     "full": meter.full,
-    "full, window mask": lambda q, k, v: meter.full(q, k, v, window_mask(len(q), len(q), 128)),
-    "full, global mask": lambda q, k, v: meter.full(q, k, v, global_mask(len(q), 128, [0])),
-    "torch's fused": lambda q, k, v: meter.fused(q[None, None], k[None, None], v[None, None]),
     "online": lambda q, k, v: online_attention(q, k, v, 256),
     "local": lambda q, k, v: local_attention(q, k, v, 128),
+    "full, window mask": lambda q, k, v: meter.full(q, k, v, window_mask(len(q), len(q), 128)),
+    "torch's fused": lambda q, k, v: meter.fused(q[None, None], k[None, None], v[None, None]),
     "segment": lambda q, k, v: segment_attention(q, k, v, 128),
+    "full, global mask": lambda q, k, v: meter.full(q, k, v, global_mask(len(q), 128, [0])),
     "linear, causal": lambda q, k, v: linear_attention(q, k, v, causal=True),
 }
 
 # %% [markdown]
-# Quadratic ones stop at 4,096 tokens; at 16,384 each would need gigabytes. **Questions:** what does the mask save?
-# Where do *local* and *full* cross?
-# <details><summary>Answer</summary>Nothing: masked curves lie with the plain one or above. Here they cross near 500 tokens: a window nearly as long as the text is not worth the loop.</details>
+# About a minute, a line as each method is done. Those that hold all scores stop at 4,096 tokens; at 16,384 each would need gigabytes. Slopes are those of the last three lengths, about 1 or 2 on an idle computer: tables too large for the cache look steeper, and short texts flatter.
+#
+# **Questions:** what does the mask save? Where do *local* and *full* cross?
+# <details><summary>Answer</summary>Nothing: masked curves lie with the plain one or above. Read off where the two meet: in shorter texts the loop costs more than it saves, as a window nearly as long as the text leaves little to save.</details>
 
 # %%
-lengths = [2**n for n in range(9, 15)]
-seconds, mebibytes = meter.curves(methods, lengths, short=list(methods)[:3])
-caption = "What to see: slope 2 for all that score every pair, slope 1 for local, segment and linear."
-axes = {"xlabel": "length T (tokens)", "log": True}
-ax = plot.lines(lengths, seconds, ylabel="time on one core (s)", caption=caption, **axes)
-caption = "What to see: online needs four times the time for twice the text, but only twice the memory."
-ax = plot.lines(lengths, mebibytes, ylabel="memory (MiB)", caption=caption, **axes)
+lengths, along = [2**n for n in range(9, 15)], {"xlabel": "length T (tokens)", "log": True}
+seconds, mebibytes = meter.curves(methods, lengths, short=[name for name in methods if "full" in name])
+caption = "What to see: online is as steep as the full ones; local, segment and linear are half as steep."
+above = plot.lines(lengths, seconds, ylabel="time on one core (s)", caption=caption, **along)
+caption = "What to see: what holds all scores is twice as steep as the others, and online is not among it."
+below = plot.lines(lengths, mebibytes, ylabel="memory (MiB)", caption=caption, **along)
+for ax in (above, below):
+    ax.set_xticks(lengths, labels=[f"{length:,}" for length in lengths])
+    ax.set_xticks([], minor=True)
 
 # %% [markdown]
-# **Questions.** Which method is exact and still fits? Which is fastest at 16,384 tokens, and what does it give up?
-# <details><summary>Answer</summary>Online (and torch's fused one, the same idea in C++) is exact. Local and segment give up far keys, linear gives up sharp weights.</details>
+# **Questions.** Which method is exact and still fits? Which is fastest at 16,384 tokens (the last printed column), and what does it give up?
+# <details><summary>Answer</summary>Online and torch's fused one, the same idea in C++, are exact. The fastest is usually local or segment; both give up far keys. Linear sees them all and gives up sharp weights.</details>
 #
-# Last, 16,384 tokens on this machine, beside torch's fused full attention. FlexAttention compiles a window, given as
-# a function of two positions, into one fused loop: on a GPU, or where a C++ compiler is installed. That takes a while.
+# Last, 16,384 tokens on this machine, beside torch's fused full attention. FlexAttention compiles a window, given as a function of two positions, into one fused loop: on a GPU, or where a C++ compiler is installed. Compiling takes about a minute.
+#
 # **Question:** why can a Python loop beat exact attention in C++? (Not on a busy computer.)
 # <details><summary>Answer</summary>It computes 1 score where the other computes about 40: some 400 keys for each query, not 16,384.</details>
 
@@ -881,7 +881,7 @@ ratios = meter.beside_torch(local_attention, window=128, n_tokens=16384)
 # ## Summary
 # 1. A mask saves nothing; what saves is not computing. Blocks near the diagonal cost $O(T \cdot w)$.
 # 2. Exact attention needs little memory: a running maximum, a running sum, blocks of keys.
-# 3. Linear attention and rolling caches keep a state of constant size; both give up something, so measure.
+# 3. Linear attention, read token by token, and rolling caches keep a state of constant size; both give up something, so measure.
 
 # %% [markdown]
 # ## Questions and answers

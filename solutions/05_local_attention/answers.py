@@ -342,6 +342,20 @@ def local_attention(q, k, v, window, causal=False):
         parts.append(weights @ v[..., low:high, :])
     return torch.cat(parts, -2)
 
+# %% wrong local_attention: window_mask for a block, whose queries are then the last of the keys
+# reads: keys lie to their right, too
+def local_attention(q, k, v, window, causal=False):
+    attends.check_sizes(q, k, v, same=True)
+    attends.at_least(0, window=window)
+    T, parts = q.shape[-2], []
+    for start in range(0, T, 64):
+        end = min(start + 64, T)
+        low, high = max(0, start - window), min(T, end + window)
+        scores = q[..., start:end, :] @ k[..., low:high, :].mT / math.sqrt(q.shape[-1])
+        seen = window_mask(end - start, high - low, window, causal)
+        parts.append(scores.masked_fill(~seen, -torch.inf).softmax(-1) @ v[..., low:high, :])
+    return torch.cat(parts, dim=-2)
+
 # %% wrong local_attention: zero padding counted as keys
 # reads: counted as keys of zeros
 def local_attention(q, k, v, window, causal=False):
@@ -1489,7 +1503,7 @@ def segment_attention(q, k, v, segment):
     return torch.cat(parts, -2)
 
 # %% wrong segment_attention: segments counted from the first query
-# reads: count from the first key
+# reads: all the past was seen
 def segment_attention(q, k, v, segment):
     attends.check_sizes(q, k, v, aligned=True)
     if segment < 1:
@@ -1506,6 +1520,19 @@ def segment_attention(q, k, v, segment):
         weights = scores.masked_fill(torch.arange(low, high) > rows, float("-inf")).softmax(-1)
         parts.append(weights @ v[..., low:high, :])
     return torch.cat(parts, -2)
+
+# %% wrong segment_attention: a loop from the first query on
+# reads: count from the first key
+def segment_attention(q, k, v, segment):
+    attends.check_sizes(q, k, v, aligned=True)
+    attends.at_least(1, segment=segment)
+    S, shift, parts = k.shape[-2], k.shape[-2] - q.shape[-2], []
+    for start in range(shift, S, segment):
+        end, low = min(start + segment, S), max(0, start - segment)
+        scores = q[..., start - shift : end - shift, :] @ k[..., low:end, :].mT / math.sqrt(q.shape[-1])
+        future = torch.arange(low, end) > torch.arange(start, end)[:, None]
+        parts.append(scores.masked_fill(future, -torch.inf).softmax(-1) @ v[..., low:end, :])
+    return torch.cat(parts, dim=-2)
 
 # %% wrong segment_attention: queries aligned at the start
 # reads: they are the last positions
@@ -2093,6 +2120,36 @@ def online_attention(q, k, v, block_size, mask=None):
         raise ValueError(f"mask {tuple(mask.shape)} does not fit {shape}") from None
     scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
     return blocks.masked_softmax(scores, mask) @ v
+
+# %% wrong online_attention: all scores at once, and no maximum
+# reads: subtract the largest score so far
+def online_attention(q, k, v, block_size, mask=None):
+    attends.check_sizes(q, k, v)
+    attends.at_least(1, block_size=block_size)
+    attends.check_mask(mask, (*q.shape[:-1], k.shape[-2]))
+    e = (q @ k.mT / math.sqrt(q.shape[-1])).exp()
+    e = e if mask is None else e * mask
+    total = e.sum(-1, keepdim=True)
+    return e @ v / total.masked_fill(total == 0, 1)
+
+# %% wrong online_attention: a mask is sliced without expand
+# reads: non-zero size
+def online_attention(q, k, v, block_size, mask=None):
+    attends.check_sizes(q, k, v)
+    attends.at_least(1, block_size=block_size)
+    attends.check_mask(mask, (*q.shape[:-1], k.shape[-2]))
+    m = q.new_full((*q.shape[:-1], 1), -torch.inf)
+    l, o = torch.zeros_like(m), q.new_zeros((*q.shape[:-1], v.shape[-1]))
+    for start in range(0, k.shape[-2], block_size):
+        part = slice(start, start + block_size)
+        s = q @ k[..., part, :].mT / math.sqrt(q.shape[-1])
+        if mask is not None:
+            s = s.masked_fill(~mask[..., part], -torch.inf)
+        new = torch.maximum(m, s.amax(-1, keepdim=True)).detach()
+        safe = torch.where(new.isneginf(), 0.0, new)
+        old, e = (m - safe).exp(), (s - safe).exp()
+        l, o, m = l * old + e.sum(-1, keepdim=True), o * old + e @ v[..., part, :], new
+    return o / torch.where(l == 0, 1.0, l)
 
 # %% wrong online_attention: torch's fused attention
 # reads: off limits

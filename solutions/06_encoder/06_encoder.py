@@ -605,7 +605,7 @@ def train_sentiment():
 classifier = train_sentiment()
 
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_train_sentiment", "locked": true, "points": 4, "solution": false, "task": false}
-from byhand import data, reviews, train
+from byhand import data, reviews
 
 with check.exercise("train_sentiment", needs=("TransformerEncoder", "TextClassifier")):
 
