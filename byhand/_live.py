@@ -118,16 +118,22 @@ def curve(losses: Sequence[float], name: str) -> Any:
     groups = np.array_split(np.asarray(losses), min(DOTS, len(losses)))
     at = np.cumsum([len(group) for group in groups])
     means = [float(group.mean()) for group in groups]
-    begin, end = (float(np.mean(part)) for part in (losses[:RECENT], losses[-RECENT:]))  # one batch may jump
     axes = plot.lines(
         at,
         {"loss": means},
         xlabel="step",
         ylabel="loss (log scale)",
-        caption=f"{name}: the loss falls from {begin:.3g} to {end:.3g}."
-        if end < begin
-        else f"{name}: the loss has not fallen yet.",
+        caption=told(losses, name),
     )
     if min(means) > 0:
         axes.set_yscale("log")
     return axes.figure
+
+
+def told(losses: Sequence[float], name: str) -> str:
+    """The curve's caption. One batch may jump, so it tells of means; too few steps have none to compare."""
+    if len(losses) < 2 * RECENT:
+        return f"{name}."
+    begin, end = (float(np.mean(part)) for part in (losses[:RECENT], losses[-RECENT:]))
+    steps = f"mean of the first {RECENT} steps {begin:.3g}, of the last {RECENT} steps {end:.3g}."
+    return f"{name}, the loss {'falls' if end < begin else 'does not fall'}: {steps}"

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from byhand import check, generated, recurrent, train
-from byhand.probes import known, rnn as probe, slow
+from byhand.probes import dates, known, rnn as probe, slow
 
 
 def generator() -> torch.Generator:
@@ -159,6 +159,16 @@ def test_the_exact_share_counts_whole_answers(monkeypatch: pytest.MonkeyPatch):
     ids[1][-1] = ids[1][-1] % 10 + 3  # one symbol of one answer
     monkeypatch.setattr(recurrent, "greedy_decode", lambda *_: ids)
     assert recurrent.exact_share(None, None, generated.DATES, 4, 0, "test") == 0.75
+
+
+def test_a_training_is_judged_by_its_dates_and_one_that_returns_nothing_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(check, "host", check.Host())
+    with pytest.raises(check.CheckFailed, match="Is a `return` missing"):
+        dates.trained(lambda: None, dict, "test", 3)
+    with pytest.raises(check.CheckFailed, match=r"0\.0% of 3 unseen dates .* at least 98 % must"):
+        dates.trained(translators, dict, "test", 3)
 
 
 def test_a_look_has_one_row_of_weights_for_each_symbol():

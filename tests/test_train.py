@@ -88,6 +88,16 @@ def test_a_finished_run_is_loaded_and_not_repeated(capsys: pytest.CaptureFixture
     assert not network.training
 
 
+def test_a_finished_run_shows_its_curve_again_but_not_in_a_check(monkeypatch: pytest.MonkeyPatch):
+    fit(model(), 10)
+    shown = []
+    monkeypatch.setattr(_live.Live, "update", lambda self, losses, seconds: shown.append(len(losses)))
+    fit(model(), 10)
+    with train.check.exercise("train"):
+        fit(model(), 10)
+    assert shown == [10]
+
+
 def test_forget_starts_anew(capsys: pytest.CaptureFixture[str]):
     first = fit(model(), 5)
     train.forget(FILE)
@@ -371,8 +381,14 @@ def test_the_curve_shows_every_step_in_at_most_so_many_points():
     assert len(line.get_xdata()) == _live.DOTS
     assert line.get_xdata()[-1] == 1000
     assert figure.axes[0].get_yscale() == "log"
-    assert "falls from" in figure.alt
+    assert "falls: mean of the first 20 steps 180, of the last 20 steps 1.01." in figure.alt
     plt.close(figure)
+
+
+def test_the_curve_compares_means_of_steps_only_where_there_are_enough():
+    assert _live.told([3.0] * 30, "training") == "training."
+    same = "training, the loss does not fall: mean of the first 20 steps 3, of the last 20 steps 3."
+    assert _live.told([3.0] * 40, "training") == same
 
 
 def test_optimizers_with_other_states_resume_too():

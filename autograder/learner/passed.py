@@ -30,7 +30,7 @@ _STAND_INS: tuple[type, ...] = (_Passed,)
 
 
 def number_of(value: Any) -> int:
-    """The judge's number of an object of its own that stand_in() represents, else 0: a copy is the learner's."""
+    """The judge's number of what stand_in() represents, else 0; a copy of it is the learner's."""
     known = vars(value) if isinstance(value, _STAND_INS) else {}
     passed = known.get("_judge_number", 0) if known.get("_itself") == id(value) else 0
     return passed if type(passed) is int else 0

@@ -38,7 +38,7 @@ ax = plot.weights(weights[0], queries=words, keys=words, caption=caption)
 # Letters of the whole course: `B` sentences, `T` queries, `S` keys, `H` heads, `D` features of a head, `E = H · D` of the model, in the order `(B, H, T, D)`. A mask is boolean: **True means "may attend"**. It broadcasts to `(…, T, S)`. Results keep the dtype and stay differentiable; inputs stay unchanged.
 
 # %% [markdown]
-# ### Exercise 1 · `padding_mask` — 1 point, difficulty 1/3, importance 3/3, about 4 minutes
+# ### Exercise 1 · `padding_mask` — 1 point, difficulty 1/3, importance 3/3, about 5 minutes
 # Sentences of a batch lie in one tensor, so short ones are filled up at the end with padding. Nobody may attend to it. From the lengths, tell real tokens from padding (attention will take the mask as `mask[:, None, None, :]`):
 # $$\text{mask}_{bj} = (j < \text{length}_b)$$
 # A length above `max_len` cannot be right: raise a `ValueError` that names `lengths` or `max_len` and both numbers.
