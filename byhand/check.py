@@ -24,6 +24,7 @@ from byhand.checking import (
     cost as _cost,
     evasions as _evasions,
     gradient as _gradient,
+    helpers as _helpers,
     numbers as _numbers,
     ready,
     show as _show,
@@ -226,18 +227,8 @@ def raises(
 def kept(call: str, function: Callable[..., Any], *inputs: Any, **keywords: Any) -> None:
     """function(*inputs, **keywords) changes none of its arrays, tensors, lists or dicts."""
     __tracebackhide__ = True
-    given = [*inputs, *keywords.values()]
-    before = [_behaviour.copy(item) for item in given]
-    function(*inputs, **keywords)
-    for place, (old, new) in enumerate(zip(before, given, strict=True)):
-        if old is ... or _behaviour.same_array(old, new):
-            continue
-        name = [*_behaviour.argument_names(call, len(inputs)), *keywords][place]
-        rules = _compare.Rules(0.0, host.type_name)
-        wrong = _compare.problem(name, new, old, None, rules)
-        if wrong:
-            text = wrong.text.replace("\n  got ", "\n  after ", 1).replace("\n  want ", "\n  before ", 1)
-            raise CheckFailed(f"{call} changes its input in place; work on a copy.\n  {text}")
+    if text := _behaviour.changed(call, function, inputs, keywords, host.type_name):
+        raise CheckFailed(text)
 
 
 # Gradients
@@ -281,7 +272,7 @@ def source(
     inside, around = _current.get(), None
     if exercises := host.exercises():  # an earlier answer that failed for itself costs no other one
         failed = [need for need in (inside.needs if inside else ()) if host.passed(need) is False]
-        around = _evasions.Around(exercises, failed, host.later(name))
+        around = _helpers.Around(exercises, failed, host.later(name))
     if text := _evasions.forbidden(name, host.text_of(name), host.cells(), forbid, allow_text, around, also):
         raise CheckFailed(text)
 

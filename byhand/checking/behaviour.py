@@ -1,17 +1,17 @@
 """How a call behaves: whether it is written, which error it raises, whether it leaves its inputs alone.
 
-Order: not_written (for check.exercise), wrong_error (check.raises), names and copies (check.kept).
+Order: not_written (for check.exercise), wrong_error (check.raises), names and copies, changed (check.kept).
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from byhand.checking import numbers, show
+from byhand.checking import compare, numbers, show
 from byhand.checking.failed import Origin
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
@@ -96,3 +96,25 @@ def same_array(one: Any, other: Any) -> bool:
         return False
     alike = one.dtype == other.dtype and one.shape == other.shape and one.dtype.kind in "biufc"
     return bool(alike and one.tobytes() == other.tobytes())
+
+
+def changed(
+    call: str,
+    function: Callable[..., Any],
+    inputs: Sequence[Any],
+    keywords: Mapping[str, Any],
+    type_name: Callable[[Any], str],
+) -> str:
+    """'' or which input function(*inputs, **keywords) changes, before and after."""
+    given = [*inputs, *keywords.values()]
+    before = [copy(item) for item in given]
+    function(*inputs, **keywords)
+    for place, (old, new) in enumerate(zip(before, given, strict=True)):
+        if old is ... or same_array(old, new):
+            continue
+        name = [*argument_names(call, len(inputs)), *keywords][place]
+        wrong = compare.problem(name, new, old, None, compare.Rules(0.0, type_name))
+        if wrong:
+            text = wrong.text.replace("\n  got ", "\n  after ", 1).replace("\n  want ", "\n  before ", 1)
+            return f"{call} changes its input in place; work on a copy.\n  {text}"
+    return ""

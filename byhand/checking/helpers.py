@@ -1,0 +1,137 @@
+"""What other cells of a submission give the names that an answer looks up: its helpers.
+
+    helpers("softmax", tree, cells, also, around)     name -> the statements that give it a meaning
+
+Order: what lies around a cell, helpers, what a statement gives, what code looks up.
+"""
+
+from __future__ import annotations
+
+import ast
+import symtable
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from byhand.checking.source import DEFINED, bound_in, imported, nodes_of, parse
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a submission holds around the cell that a rule reads.
+
+    exercises: their names; what other cells call so is the learner's. skip: those of them whose definitions
+    are not read. later: cells between the one that is read and its check, which may give its name anew.
+    """
+
+    exercises: Collection[str] = ()
+    skip: Collection[str] = ()
+    later: Sequence[str] = ()
+
+
+def helpers(
+    name: str, tree: ast.Module, cells: Sequence[ast.Module], also: Sequence[str], around: Around
+) -> dict[str, ast.Module]:
+    """All statements that give names which the cell looks up a meaning, and what these look up."""
+    given: dict[str, list[ast.stmt]] = {}
+    modules = {alias for cell in cells for alias in aliases(cell)}
+    for statement in (one for cell in cells for one in cell.body):
+        gives, changes = _gives(statement)
+        for one in gives | (changes - modules):
+            given.setdefault(one, []).append(statement)
+    later = [statement for cell in _trees(around.later) for statement in _anew(cell, name)]
+    earlier = given.get(name, []) if _before_it_is_defined(tree, name) else []
+    found = {name: ast.Module([*earlier, *later], [])} if earlier or later else {}
+    wanted = looked_up(tree).union(also, *map(looked_up, found.values()))
+    while new := wanted & set(given) - set(found) - {name, *around.skip}:
+        for one in sorted(new):
+            found[one] = ast.Module(given[one], [])
+            wanted |= looked_up(found[one])
+    return found
+
+
+def _trees(texts: Sequence[str]) -> list[ast.Module]:
+    return [tree for tree in map(parse, texts) if isinstance(tree, ast.Module)]
+
+
+def _anew(cell: ast.Module, name: str) -> Iterator[ast.stmt]:
+    """The statements of a later cell that may give this name another meaning; of a star import, the name."""
+    for statement in cell.body:
+        if name in _gives(statement)[0] or name in aliases(statement):
+            yield statement
+        elif any(
+            isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes_of(statement)
+        ):
+            looked_up = ast.copy_location(ast.Expr(ast.Name(name, ast.Load())), statement)
+            yield from (statement, ast.fix_missing_locations(looked_up))
+
+
+def _before_it_is_defined(tree: ast.Module, name: str) -> bool:
+    """Whether the cell looks its own name up before it gives it a meaning: `old = softmax`."""
+    for statement in tree.body:
+        gives = name in _gives(statement)[0]
+        parts: list[ast.AST] = [statement]
+        if isinstance(statement, ast.ClassDef):
+            parts = [*statement.bases, *statement.keywords, *statement.decorator_list]
+        elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            parts = [statement.args, *statement.decorator_list]
+        for part in parts:
+            names = (node for node in nodes_of(part) if isinstance(node, ast.Name) and node.id == name)
+            if any(isinstance(node.ctx, ast.Load) for node in names):
+                return True
+        if gives:
+            return False
+    return False
+
+
+# What a statement gives
+
+
+@lru_cache(maxsize=1024)
+def _gives(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
+    """Names that a top-level statement gives a meaning, parts of what they stand for included, imports aside:
+    those are known anyway. And names whose methods it calls for what that changes."""
+    nodes = nodes_of(statement)
+    gives = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    put = [node for node in nodes if isinstance(getattr(node, "ctx", None), ast.Store)]
+    put += [node.args[0] for node in nodes if isinstance(node, ast.Call) and node.args and _is_setattr(node)]
+    called = [node.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+    parts = {root(node) for node in put if not isinstance(node, ast.Name) or node.id}
+    changes = {root(node.func) for node in called if isinstance(node.func, ast.Attribute)}
+    if isinstance(statement, DEFINED):
+        own = bound_in(nodes) - gives
+        return frozenset({statement.name} | gives | (parts - own) - {""}), frozenset(changes - own - {""})
+    return frozenset((gives | parts) - {""}), frozenset(changes - {""})
+
+
+def _is_setattr(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr")
+
+
+def root(node: ast.AST) -> str:
+    """The x of x, x.y and x[0].y"""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Starred):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@lru_cache(maxsize=1024)
+def aliases(tree: ast.AST) -> dict[str, str]:
+    """What the imports in it bind, and to what."""
+    imports = (node for node in nodes_of(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+    return {alias: name for node in imports for alias, name in imported(node).items()}
+
+
+@lru_cache(maxsize=256)
+def looked_up(tree: ast.Module) -> set[str]:
+    """Global names that the code looks up, in its functions too."""
+    try:
+        top = symtable.symtable(ast.unparse(tree), "<cell>", "exec")
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    names = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
+    inner = list(top.get_children())
+    for scope in inner:
+        names |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global()}
+        inner += scope.get_children()
+    return names
