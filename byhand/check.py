@@ -259,19 +259,24 @@ def gradient(
 
 
 def source(
-    name: str, forbid: Sequence[str] = (), allow_text: str | None = None, also: Sequence[str] = ()
+    name: str,
+    forbid: Sequence[str] = (),
+    allow_text: str | None = None,
+    also: Sequence[str] = (),
+    uses: Sequence[str] = (),
 ) -> None:
     """The text of the cell `name` uses nothing whose dotted name ends with an entry of forbid.
 
     Where submissions are graded, so do the helpers in other cells that it calls, and those named in `also`.
     "softmax" also forbids a bare softmax(x) that the cell does not define, ".softmax" does not,
     "functional.softmax" forbids that one function, "scipy." a whole library, "*.*softmax*" a pattern.
-    allow_text: what the learner may use instead.
+    allow_text: what the learner may use instead. uses: earlier exercises that it may call, those that the
+    exercise needs aside; one that failed for itself is not read, so that a mistake costs nobody twice.
     """
     __tracebackhide__ = True
     inside, around = _current.get(), None
-    if exercises := host.exercises():  # an earlier answer that failed for itself costs no other one
-        failed = [need for need in (inside.needs if inside else ()) if host.passed(need) is False]
+    if exercises := host.exercises():
+        failed = [one for one in (*uses, *(inside.needs if inside else ())) if host.passed(one) is False]
         around = _helpers.Around(exercises, failed, host.later(name))
     if text := _evasions.forbidden(name, host.text_of(name), host.cells(), forbid, allow_text, around, also):
         raise CheckFailed(text)

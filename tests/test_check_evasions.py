@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch.nn  # noqa: F401 - modules are known once they are loaded, as they are while grading
 
+from byhand import check
 from byhand.checking import ready
-from tests.test_check_source import said
+from tests.test_check_source import Cells, said
 
 COURSE = "from byhand import blocks\nfrom torch import nn"
 PART = ("EncoderBlock",)
@@ -91,6 +92,17 @@ def test_an_exercise_that_is_solved_in_a_forbidden_way_costs_no_other_one(
     text = "weights = solved_before(1)"
     assert said(monkeypatch, text, COURSE, other, failed="solved_before", **options) == ""
     assert "EncoderBlock" in said(monkeypatch, text, COURSE, other, **options)
+
+
+def test_what_an_exercise_may_use_is_read_unless_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Cells(
+        "weights = before(1)", COURSE, "def before(x):\n    return blocks.EncoderBlock(x)", grading=True
+    )
+    monkeypatch.setattr(check, "host", host)
+    with pytest.raises(check.CheckFailed, match="the definition of before"):
+        check.source("weights", PART, uses=["before"])
+    host.record("before", False, "")
+    check.source("weights", PART, uses=["before"])
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,10 @@ LIBRARY = (
     "TransformerDecoderLayer", "byhand.translation.", "manual_seed",
 )  # fmt: skip
 ALLOWED = "EncoderBlock, DecoderBlock, blocks.DecoderBlock, nn.Embedding, nn.ModuleList."
-RULES: dict[str, Any] = {"forbid": LIBRARY, "allow_text": ALLOWED, "also": ("lent",)}  # lent makes it, too
+RULES: dict[str, Any] = {
+    "forbid": LIBRARY, "allow_text": ALLOWED, "also": ("lent",),  # lent makes it, too
+    "uses": ("DecoderBlock",),
+}  # fmt: skip
 LOGITS = ("text", "token", "piece")
 FUTURE = "No token may see a later one."
 

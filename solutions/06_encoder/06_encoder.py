@@ -267,7 +267,7 @@ from byhand.probes import encoder as probe_encoder, layers as probe_layers
 
 with check.exercise("EncoderBlock"):
     allowed = "MultiHeadAttention, nn.LayerNorm, blocks.FeedForward."
-    check.source("EncoderBlock", forbid=probe_encoder.BLOCKS, allow_text=allowed)
+    check.source("EncoderBlock", probe_encoder.BLOCKS, allowed, uses=("LayerNorm", "FeedForward"))
     shapes, layer = probe_encoder.block_shapes(2, 3), EncoderBlock(2, 1, 3)
     probe_layers.has("EncoderBlock(2, 1, 3)", layer, shapes)
     state = {name: torch.zeros(shape) for name, shape in shapes.items()}
@@ -358,7 +358,7 @@ with check.exercise("TransformerEncoder"):
     tokens = torch.tensor([[4, 7, 0, 0], [4, 7, 9, 0]])
     library = ("TransformerEncoder", "TextClassifier", "TokenTagger", "manual_seed")
     allowed = "EncoderBlock, nn.Embedding, nn.ModuleList."
-    check.source("TransformerEncoder", forbid=library, allow_text=allowed)
+    check.source("TransformerEncoder", library, allowed, uses=("EncoderBlock", "LayerNorm"))
     encoder = TransformerEncoder(10, 8, 2, 12, 2, max_len=6)
     out, call = encoder(tokens), "TransformerEncoder(10, 8, 2, 12, 2, max_len=6)(tokens)"
     check.shape(call, out, (2, 4, 8), axes=("text", "token", "feature"))
