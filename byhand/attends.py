@@ -153,21 +153,26 @@ def reached(call: str, function: Callable[..., Tensor], **inputs: Tensor) -> Non
 
 
 def stays_small(make: Callable[[int], Any]) -> None:
-    """Eight caches of 2 positions, each after 33 MiB of keys, need 180 MiB together at most; one after
-    99 single positions of 2 MiB needs 100 MiB at most."""
-    k, v = torch.zeros(2**17, 66), torch.zeros(2**17, 1)  # so large that freed memory goes back at once
+    """Eight caches of 2 positions, each after 33 MiB of keys, need 180 MiB together at most; so does one of 1
+    position after nine of 33 MiB, one after the other.
+
+    Tensors of 33 MiB are so large that freed memory goes back at once: nothing earlier hides what is kept.
+    """
+    k, v = torch.zeros(2**17, 66), torch.zeros(2**17, 1)
     caches = [make(2) for _ in range(8)]
+    say = "together they need more than 180 MiB. Keep a copy of the end, not a view of a longer tensor."
+    call = "each.append(k, v), k (131072, 66) float32, in 8 RollingCache(2)"
+    _small(call, lambda: [each.append(k.clone(), v) and None for each in caches], say)
+    one, long, v = make(1), k.view(1, -1), torch.zeros(1, 1)
+    say = "it needs more than 180 MiB. Forget what was kept before, results of earlier calls too."
+    call = "9 times cache.append(k, v), k (1, 8650752) float32, RollingCache(1)"
+    _small(call, lambda: [one.append(long, v) and None for _ in range(9)], say)
+
+
+def _small(call: str, function: Callable[[], Any], say: str) -> None:
     try:
-        check.cost("", lambda: [each.append(k.clone(), v) and None for each in caches], max_bytes=180 << 20)
+        check.cost("", function, max_bytes=180 << 20)
         small = True
     except (check.CheckFailed, MemoryError, RuntimeError):
         small = False
-    say = "together they need more than 180 MiB. Keep a copy of the end, not a view of a longer tensor."
-    check.true("each.append(k, v), k (131072, 66) float32, in 8 RollingCache(2)", small, say)
-    one, k, v = make(1), torch.zeros(1, 2**19), torch.zeros(1, 1)
-    try:
-        check.cost("", lambda: [one.append(k, v) and None for _ in range(99)], max_bytes=100 << 20)
-    except (check.CheckFailed, MemoryError, RuntimeError):
-        small = False
-    say = "it needs more than 100 MiB. Forget what was kept before, results of earlier calls too."
-    check.true("99 times cache.append(k, v), k (1, 524288) float32, RollingCache(1)", small, say)
+    check.true(call, small, say)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -47,6 +48,14 @@ def test_a_training_that_was_cut_off_is_scored_as_far_as_it_came(tmp_path, monke
     found = gpu.train_stage(True, 9.0, tmp_path)
     assert found["steps"] == 20
     assert found["mfu"] is None
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """As in a terminal: what runs in the background may have been started with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_time_that_is_up_interrupts() -> None:
