@@ -153,8 +153,8 @@ def reached(call: str, function: Callable[..., Tensor], **inputs: Tensor) -> Non
 
 
 def stays_small(make: Callable[[int], Any]) -> None:
-    """Eight caches of 2 positions, each after 33 MiB of keys, need 180 MiB together at most; so does one of 1
-    position after nine of 33 MiB, one after the other.
+    """Eight caches of 2 positions, each after 33 MiB of keys, need 180 MiB together at most; one of 1
+    position, after sixteen of 33 MiB one after the other, 400 MiB: each crosses to another process and back.
 
     Tensors of 33 MiB are so large that freed memory goes back at once: nothing earlier hides what is kept.
     """
@@ -162,16 +162,16 @@ def stays_small(make: Callable[[int], Any]) -> None:
     caches = [make(2) for _ in range(8)]
     say = "together they need more than 180 MiB. Keep a copy of the end, not a view of a longer tensor."
     call = "each.append(k, v), k (131072, 66) float32, in 8 RollingCache(2)"
-    _small(call, lambda: [each.append(k.clone(), v) and None for each in caches], say)
+    _small(call, lambda: [each.append(k.clone(), v) and None for each in caches], 180, say)
     one, long, v = make(1), k.view(1, -1), torch.zeros(1, 1)
-    say = "it needs more than 180 MiB. Forget what was kept before, results of earlier calls too."
-    call = "9 times cache.append(k, v), k (1, 8650752) float32, RollingCache(1)"
-    _small(call, lambda: [one.append(long, v) and None for _ in range(9)], say)
+    say = "it needs more than 400 MiB. Forget what was kept before, results of earlier calls too."
+    call = "16 times cache.append(k, v), k (1, 8650752) float32, RollingCache(1)"
+    _small(call, lambda: [one.append(long, v) and None for _ in range(16)], 400, say)
 
 
-def _small(call: str, function: Callable[[], Any], say: str) -> None:
+def _small(call: str, function: Callable[[], Any], mebibytes: int, say: str) -> None:
     try:
-        check.cost("", function, max_bytes=180 << 20)
+        check.cost("", function, max_bytes=mebibytes << 20)
         small = True
     except (check.CheckFailed, MemoryError, RuntimeError):
         small = False
