@@ -73,6 +73,8 @@ def _as_python(line: str) -> str:
 @lru_cache(maxsize=1024)
 def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
     """All nodes of a tree that nobody changes, walked once: each rule of a submission asks anew."""
+    if isinstance(tree, ast.Module):
+        return (tree, *(node for statement in tree.body for node in nodes_of(statement)))
     return tuple(ast.walk(tree))
 
 
