@@ -39,6 +39,8 @@ for path in pathlib.Path("given").iterdir():
     shutil.copy(path, ".")
 """
 Points = dict[str, float]  # test's grade_id -> points
+# Lesson, exercise, answer: what is forbidden stands in a helper, which stock nbgrader has no means to read.
+STOCK_IS_WRONG = {("07_translation", "DecoderBlock", "lent gives the course's")}
 
 
 def _cells(name: str, answer: Answer) -> list[Cell]:
@@ -157,4 +159,5 @@ def test_a_difference_between_the_graders_is_found(worker, folders, monkeypatch)
 @pytest.mark.parametrize(("name", "exercise"), EXERCISES)
 def test_stock_nbgrader_agrees_on_every_known_answer(worker, folders, name, exercise):
     answers = [answer for answer in bank.read(name) if answer.exercise == exercise]
-    assert differences(worker, name, answers, folders) == []
+    agreed = [one for one in answers if (name, exercise, one.name) not in STOCK_IS_WRONG]
+    assert differences(worker, name, agreed, folders) == []
