@@ -259,12 +259,9 @@ def gradient(
 
 
 def source(
-    name: str,
-    forbid: Sequence[str] = (),
-    allow_text: str | None = None,
-    also: Sequence[str] = (),
+    name: str, forbid: Sequence[str] = (), allow_text: str | None = None, also: Sequence[str] = (),
     uses: Sequence[str] = (),
-) -> None:
+) -> None:  # fmt: skip
     """The text of the cell `name` uses nothing whose dotted name ends with an entry of forbid.
 
     Where submissions are graded, so do the helpers in other cells that it calls, and those named in `also`.

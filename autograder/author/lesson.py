@@ -9,7 +9,7 @@ answers, the README's tables) reads it here, so that there is one reading of the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -73,13 +73,6 @@ class Lesson:
     @property
     def points(self) -> float:
         return sum(self.exercises.values())
-
-
-def later(cells: Sequence[Cell], exercise: str) -> list[str]:
-    """The code between an exercise's solution cell and its last test: it may give its name anew."""
-    places = [place for place, cell in enumerate(cells) if cell.exercise == exercise and cell.grade_id]
-    between = cells[places[0] + 1 : places[-1]] if places else ()
-    return [cell.source for cell in between if cell.kind in ("code", "solution")]
 
 
 def names() -> list[str]:

@@ -25,39 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from autograder.author import bank
-from autograder.author.lesson import SOLUTIONS, Cell, Lesson, LessonError, later, names, read
+from autograder.author.lesson import SOLUTIONS, Cell, Lesson, LessonError, names, read
 from autograder.author.needed import needed, touched
+from autograder.author.submitted import SubmittedHost
 from autograder.verdict import Report, Verdict
 from byhand import check
 
 RUN_SECONDS = 60  # for one answer with all its lesson's tests; an endless loop ends here
-
-
-class _TrialHost(check.Host):
-    """Checks ask here for the seed and the text of solution cells."""
-
-    grading = True
-
-    def __init__(self, cells: Sequence[Cell], seed: int) -> None:
-        super().__init__()
-        self._texts = {cell.grade_id: cell.source for cell in cells if cell.kind == "solution"}
-        self._all, self._cells = cells, [c.source for c in cells if c.kind in ("solution", "code")]
-        self._seed = seed
-
-    def rng_seed(self) -> int:
-        return self._seed
-
-    def cells(self) -> Sequence[str]:
-        return self._cells
-
-    def exercises(self) -> Sequence[str]:
-        return list(self._texts)
-
-    def later(self, name: str) -> Sequence[str]:
-        return later(self._all, name)
-
-    def text_of(self, name: str) -> str:
-        return self._texts.get(name, "")
 
 
 def run(lesson: str, cells: Sequence[Cell], seed: int, exercise: str = "") -> Report:
@@ -65,7 +39,7 @@ def run(lesson: str, cells: Sequence[Cell], seed: int, exercise: str = "") -> Re
 
     exercise: only the tests that can tell how it is answered; "" for all tests.
     """
-    check.host = _TrialHost(cells, seed)
+    check.host = SubmittedHost(cells, seed)
     space: dict[str, Any] = {"__name__": "__main__"}
     broken: dict[str, str] = {}
     verdicts: list[Verdict] = []

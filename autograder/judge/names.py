@@ -5,13 +5,13 @@ from __future__ import annotations
 import builtins
 import importlib
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from autograder.author.lesson import Cell, later
+from autograder.author.lesson import Cell
+from autograder.author.submitted import SubmittedHost
 from autograder.judge.questions import JudgePeer
 from autograder.judge.remote import Remote, type_name
-from byhand import check
 from byhand.checking.cost import Used
 
 # What lessons import at their top: a test cell has its own, whatever the learner's are.
@@ -57,37 +57,16 @@ class Names(dict[str, Any]):
         return value
 
 
-class JudgeHost(check.Host):
+class JudgeHost(SubmittedHost):
     """What byhand.check needs to know, when the answer under test runs in another process."""
 
     def __init__(self, cells: Sequence[Cell], seed: int, outside: Outside | None) -> None:
-        super().__init__()
-        self._seed, self._outside = seed, outside
-        self._texts = {cell.grade_id: cell.source for cell in cells if cell.kind == "solution"}
-        self._all, self._cells = cells, [c.source for c in cells if c.kind in ("solution", "code")]
+        super().__init__(cells, seed)
+        self._outside = outside
         self._failed: set[str] = set()
-
-    @property
-    def grading(self) -> bool:
-        return True
-
-    def rng_seed(self) -> int:
-        return self._seed
 
     def type_name(self, value: object) -> str:
         return type_name(value) or super().type_name(value)
-
-    def cells(self) -> Sequence[str]:
-        return self._cells
-
-    def exercises(self) -> Collection[str]:
-        return self._texts.keys()
-
-    def later(self, name: str) -> Sequence[str]:
-        return later(self._all, name)
-
-    def text_of(self, name: str) -> str:
-        return self._texts.get(name, "")
 
     def limited(self, function: Callable[[], Any], max_bytes: int | None, max_seconds: float | None) -> Used:
         """The limit is set from outside on every process of the submission; time is what the judge waits."""

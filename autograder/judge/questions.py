@@ -283,21 +283,19 @@ def _is_test_made(value: Any) -> bool:
     return type(value).__module__ == "__main__" or _is_module(value)
 
 
+_METHODS = ("parameters", "named_parameters", "state_dict", "eval")  # of torch's modules
+
+
 def _public(shown: Any, name: str) -> Any:
     """An attribute that the test's own class gives: nothing that leads on to functions' insides, and no list
     or dict, which is what a check notes or knows (and, lent, could be changed over there)."""
     if name.startswith("_") or not _is_test_made(shown) or not hasattr(shown, name):
         raise AttributeError(f"{type(shown).__name__!r} object has no attribute {name!r}")
     value = getattr(shown, name)
-    if isinstance(value, list | dict | set):
-        raise AttributeError(f"{name!r} of what the check passed in is not for use")
+    kept = isinstance(value, list | dict | set)
     if isinstance(value, types.MethodType):
         where = value.__func__.__code__.co_filename if isinstance(value.__func__, types.FunctionType) else ""
-        if not where.startswith("<test") and name not in (
-            "parameters",
-            "named_parameters",
-            "state_dict",
-            "eval",
-        ):
-            raise AttributeError(f"{name!r} of what the check passed in is not for use")
+        kept = not where.startswith("<test") and name not in _METHODS
+    if kept:
+        raise AttributeError(f"{name!r} of what the check passed in is not for use")
     return value

@@ -81,8 +81,8 @@ def _in_part(
         hit = max((use for use in hits if use.line == hits[0].line), key=lambda use: len(use.name))
         what = f"the method {hit.name}" if hit.name.startswith(".") else hit.name
         return f"line {hit.line} of {whose} uses {what}, which is off limits in this exercise."
-    imports = {alias: name for part in (*rest, tree) for alias, name in aliases(part).items()}
-    imports = {alias: name for alias, name in imports.items() if alias in aliases(tree) or alias not in bound}
+    others = chain.from_iterable(aliases(part).items() for part in rest)
+    imports = {alias: name for alias, name in others if alias not in bound} | aliases(tree)
     ways = chain(evasions(tree, known, imports), _of_no_library(tree, imports) if own else ())
     evasion = next(ways, None)
     return f"line {evasion.line} of {whose} {evasion.does}" if evasion else ""
