@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from autograder.sandbox import forkserver
 from autograder.sandbox.forkserver import GROWTH, SELDOM, TICK, Session
+from autograder.sandbox.session import Ending, Session as Held
 
 MOST = 1 << 40  # bytes: far more than anything fills in a moment
 README = Path(forkserver.__file__).parents[1] / "README.md"
@@ -33,6 +35,21 @@ def test_memory_is_looked_at_again_before_the_rest_can_be_filled(
     monkeypatch: pytest.MonkeyPatch, left: int, seconds: float
 ) -> None:
     assert seconds_until_the_next_look(monkeypatch, MOST - left) == pytest.approx(seconds, rel=1e-3)
+
+
+def test_how_a_session_ended_is_heard_though_a_request_of_ours_was_not() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    session = Held(socket.socketpair()[0], ours)
+    forkserver.send(theirs, {"ended": "time", "code": -9, "peak": 7, "cpu_seconds": 1.0, "trouble": ""})
+    ours.send(b"{}")
+    theirs.close()  # with our request unread
+    assert session.wait(5) == Ending("time", code=-9, peak_bytes=7, cpu_seconds=1.0)
+
+
+def test_a_fork_server_that_is_gone_is_its_own_fault() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    theirs.close()
+    assert Held(socket.socketpair()[0], ours).kill().why == "server"
 
 
 def test_the_page_for_instructors_has_these_numbers() -> None:

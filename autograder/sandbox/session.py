@@ -107,10 +107,7 @@ class Session:
         """One message of the fork server. The last one becomes `ending`, and counts as no answer."""
         if not select.select([self._channel], [], [], timeout)[0]:
             raise TimeoutError("the submission's process is still running")
-        try:
-            data = self._channel.recv(LONGEST)
-        except OSError:
-            data = b""
+        data = self._received()
         message: dict[str, Any] = (
             json.loads(data) if data else {"ended": "server", "trouble": "the fork server went away"}
         )
@@ -120,6 +117,14 @@ class Session:
         peak = message.pop("peak", 0)
         self.ending = Ending(why=why, peak_bytes=peak, **message)
         return {}
+
+    def _received(self) -> bytes:
+        """What the fork server said next, b"" if it is gone. If it hung up on a request of ours, the system
+        tells of that first, and of what was said before only when asked again."""
+        for _ in range(2):
+            with suppress(OSError):
+                return self._channel.recv(LONGEST)
+        return b""
 
     def close(self) -> None:
         """Forget it; if it still runs, it is killed."""
