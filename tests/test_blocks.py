@@ -53,13 +53,30 @@ def test_softmax_leaves_its_input_alone_and_takes_any_view() -> None:
     assert scores.tolist() == [0, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_softmax_agrees_with_torchs(dtype: torch.dtype) -> None:
+    scores = 30 * torch.randn(4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(dtype)
+    scores[0, 1:3] = -math.inf
+    for axis in (0, 1):
+        got = torch.from_numpy(blocks.softmax(scores.numpy(), axis))
+        torch.testing.assert_close(got, torch.softmax(scores, axis), atol=1e-6, rtol=2e-3)
+
+
+def test_softmax_of_what_is_no_number_is_none_and_warns_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(blocks.softmax(np.array([math.nan, 1.0]))).all()
+        assert np.isnan(blocks.softmax(np.array([math.inf, 1.0]))).any()
+
+
 def test_softmax_refuses_integers_with_the_remedy() -> None:
     with pytest.raises(TypeError, match="got dtype int64; write 1"):
         blocks.softmax(np.array([1, 2]))
 
 
 def test_blocks_loads_torch_only_when_asked() -> None:
-    look = "import sys; from byhand import blocks; assert 'torch' not in sys.modules; blocks.attention"
+    use = "from byhand import blocks, check, plot; import numpy; blocks.softmax(numpy.ones(2))"
+    look = f"import sys; {use}; assert 'torch' not in sys.modules; blocks.attention"
     subprocess.run([sys.executable, "-c", f"{look}; assert 'torch' in sys.modules"], check=True)
 
 
