@@ -95,6 +95,38 @@ def test_a_judges_server_that_was_killed_is_started_again(worker: Worker) -> Non
     assert graded(worker, *TINY.cells).points == 5.0
 
 
+def test_what_a_rehearsal_loads_every_later_judge_has(worker: Worker) -> None:
+    rare = "import sys\nassert 'zipapp' in sys.modules\nf(1)\n"
+    answer = solution("f", "def f(x): return x")
+    assert graded(worker, answer, check_of("f", rare)).points == 0.0
+    engine.rehearse((answer, check_of("f", "import zipapp\nf(1)\n")), {}, worker)
+    assert graded(worker, answer, check_of("f", rare)).points == 1.0
+
+
+def test_a_rehearsal_changes_no_verdict_and_no_random_number(worker: Worker) -> None:
+    draws = "import numpy as np\nimport random\nfrom byhand import check\nwith check.exercise('f'):\n"
+    draws += "    x = [random.random(), *np.random.rand(2), *check.rng().normal(size=2)]\n"
+    draws += "    check.values('f(1)', f(1), want=x)\n"
+    cells = solution("f", "def f(x): return [0.0] * 5"), check_of("f", draws)
+    before = replace(graded(worker, *cells), seconds=0.0)
+    engine.rehearse(cells, {}, worker)
+    assert replace(graded(worker, *cells), seconds=0.0) == before
+
+
+def test_a_rehearsal_that_ends_the_server_costs_nobody_a_verdict(worker: Worker) -> None:
+    answer = solution("f", "def f(x): return 2 * x")
+    killer = check_of("f", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    engine.rehearse((answer, killer), {}, worker)
+    assert graded(worker, answer, check_of("f", CHECK)).points == 1.0
+
+
+def test_a_rehearsal_ends_soon_however_long_the_answers_take(worker: Worker) -> None:
+    slow = solution("f", "import time\ndef f(x): time.sleep(600)")
+    started = time.monotonic()
+    engine.rehearse((slow, check_of("f", CHECK)), {}, worker)
+    assert time.monotonic() - started < 60
+
+
 def test_a_fork_server_that_was_killed_is_started_again(worker: Worker) -> None:
     assert worker._process is not None
     worker._process.kill()

@@ -29,7 +29,7 @@ from autograder.course import Course
 from autograder.grading import autograded, logs
 from autograder.grading.dispatch import Dispatcher
 from autograder.grading.gradebook import LONGEST_NAME, Book, Row
-from autograder.grading.job import Graded, Job, Settings, composed, grader_failed, take
+from autograder.grading.job import Graded, Job, Settings, composed, grader_failed, own_solutions, take
 from autograder.grading.worklist import Done, Worklist, grader_version, key_of, lesson_digest
 from autograder.intake.stage import Staged, stage
 from autograder.verdict import Report, Verdict
@@ -100,14 +100,7 @@ class Grading:
     @cached_property
     def _probe(self) -> Plan:
         """The lesson's own solutions, as if they were handed in."""
-        from autograder.author.release import (  # loads nbgrader, which takes a second
-            source_notebook,
-            to_bytes,
-        )
-
-        weights = (self.solutions / self.lesson.name).glob("*.safetensors")
-        files = {path.name: path.read_bytes() for path in weights}
-        return Plan("", Staged(to_bytes(source_notebook(self.lesson)), files), "", None, None)
+        return Plan("", own_solutions(self.lesson, self.solutions), "", None, None)
 
     def _doubt(self, report: Report) -> None:
         """Go on if the lesson's own solutions were graded. Raises LessonError if they were not, either."""

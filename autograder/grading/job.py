@@ -68,13 +68,15 @@ class Graded:
 
 def prepare(name: str, solutions: str, settings: Settings) -> None:
     """Load in a new worker what every job needs, before the first one waits for it."""
-    warming = threading.Thread(target=_warm_judges) if settings.grader == "engine" else None
-    if warming:
-        warming.start()
-        _worker(settings.sandbox)  # in this thread: the sandbox ends with the thread that began it
-    _materials(name, solutions)
-    if warming:
-        warming.join()
+    if settings.grader != "engine":
+        _materials(name, solutions)
+        return
+    warming = threading.Thread(target=_warm_judges)
+    warming.start()
+    read, given = _materials(name, solutions)
+    worker = _worker(settings.sandbox, read)  # in this thread: the sandbox ends with the thread that began it
+    warming.join()
+    _rehearse(read, given, Path(solutions), worker)
 
 
 def _warm_judges() -> None:
@@ -82,6 +84,22 @@ def _warm_judges() -> None:
 
     with suppress(Exception):  # the first job meets the same error, and reports it
         engine.start()
+
+
+def _rehearse(read: Lesson, given: Released, solutions: Path, worker: Any) -> None:
+    from autograder.judge import engine
+
+    own = own_solutions(read, solutions)
+    engine.rehearse(_without_pictures(read, take(read, given, own)).cells, own.files, worker)
+
+
+def own_solutions(read: Lesson, solutions: Path) -> Staged:
+    """The lesson's own solutions, as if they were handed in."""
+    from autograder.author.release import source_notebook, to_bytes  # loads nbgrader, which takes a second
+
+    weights = (solutions / read.name).glob("*.safetensors")
+    files = {path.name: path.read_bytes() for path in weights}
+    return Staged(to_bytes(source_notebook(read)), files)
 
 
 def run(job: Job) -> Graded:
@@ -157,7 +175,7 @@ def _grade(job: Job, rebuilt: Rebuilt) -> Report:
     from autograder.sandbox.session import SandboxError
     from autograder.sandbox.worker import Limits
 
-    worker = _worker(job.settings.sandbox)
+    worker = _worker(job.settings.sandbox, _materials(job.lesson, job.solutions)[0])
     limits = Limits(**job.settings.limits)  # type: ignore[arg-type]
     order = (job.lesson, rebuilt.cells, job.staged.files, job.seed, limits, worker)
     try:
@@ -172,9 +190,14 @@ def _materials(name: str, solutions: str) -> tuple[Lesson, Released]:
     return read, released(read)
 
 
-@lru_cache(maxsize=2)
-def _worker(sandbox: bool) -> Any:
+def _worker(sandbox: bool, read: Lesson) -> Any:
     """This process's warm sandbox; it ends with the process."""
+    trains = any("train.fit(" in cell.source for cell in read.of_kind("code", "solution", "test"))
+    return _started(sandbox, trains)
+
+
+@lru_cache(maxsize=4)
+def _started(sandbox: bool, optimizers: bool) -> Any:
     from autograder.sandbox.worker import Worker
 
-    return Worker(sandboxed=sandbox).__enter__()
+    return Worker(sandboxed=sandbox, optimizers=optimizers).__enter__()

@@ -15,9 +15,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autograder.author.lesson import Cell
-from autograder.judge.judges import JudgeFailed, Judges, job_of
+from autograder.judge.judges import JUDGE, REHEARSE, JudgeFailed, Judges, job_of
 from autograder.sandbox.session import Limits, SandboxError, Session
 from autograder.verdict import CellRun, Report, Verdict
+
+REHEARSAL, REHEARSALS = 1.0, 3  # seconds; times
 
 _judges = Judges()
 atexit.register(_judges.close)
@@ -26,6 +28,20 @@ atexit.register(_judges.close)
 def start() -> None:
     """Warm the judges up now, before a first submission waits for it. Raises JudgeFailed."""
     _judges.start()
+
+
+def rehearse(cells: Sequence[Cell], files: Mapping[str, bytes], worker: Any) -> None:
+    """Judge a lesson's own solutions before the first submission, in the judges' server itself.
+
+    What Python loads, caches and specialises meanwhile, every later judge inherits. Takes little more than
+    REHEARSAL seconds at most, less for a short lesson. Raises: JudgeFailed, SandboxError.
+    """
+    until = time.monotonic() + REHEARSAL
+    for _ in range(REHEARSALS):
+        limits = Limits(submission_seconds=max(0.1, until - time.monotonic()))
+        _judged(cells, files, 0, limits, worker, None, REHEARSE)
+        if time.monotonic() > until:
+            return
 
 
 def grade(
@@ -41,17 +57,16 @@ def grade(
     worker: a started worker.Worker.
     """
     started = time.monotonic()
-    notes: list[str] = [] if worker.sandboxed else [worker.warning]
-    judged = _judged(cells, files, seed, limits, worker, None, notes)
+    judged = _judged(cells, files, seed, limits, worker, None)
     if (lost := judged.get("lost_at")) is not None:
-        again = _judged(cells, files, seed, limits, worker, lost, notes)
+        again = _judged(cells, files, seed, limits, worker, lost)
         judged = again | {"runs": max(judged["runs"], again["runs"], key=len)}
     return Report(
         lesson_name,
         seed,
         tuple(Verdict(**verdict) for verdict in judged["verdicts"]),
         tuple(CellRun(run["index"], tuple(run["outputs"])) for run in judged["runs"]),
-        tuple(notes),
+        () if worker.sandboxed else (worker.warning,),
         worker.sandboxed,
         time.monotonic() - started,
     )
@@ -64,13 +79,13 @@ def _judged(
     limits: Limits,
     worker: Any,
     stop_at: int | None,
-    notes: list[str],
+    order: bytes = JUDGE,
 ) -> dict[str, Any]:
     session: Session = worker.submission(files, limits)
     job = job_of(cells, seed, limits, stop_at)
     try:
         judged = _judges.judge(
-            session.socket, job, limits.submission_seconds, lambda asked: _answer(session, asked)
+            session.socket, job, limits.submission_seconds, lambda asked: _answer(session, asked), order
         )
     except JudgeFailed as problem:
         judged = _unchecked(cells, str(problem))

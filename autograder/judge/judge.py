@@ -112,6 +112,8 @@ class Judge:
                 for hidden in (False, True):
                     for test in tests:
                         self._run_half(test, hidden)
+                for test in tests:
+                    test.close()
         finally:
             check.host = previous
         asked = [test for test in tests if not test.ended]

@@ -4,6 +4,8 @@
     engine <--line: limits asked for, then the judgement, as JSON--> judge
 
 A judge that hangs or dies costs one submission its verdict (the grader's fault) and nobody else anything.
+A rehearsal is judged by the server itself, unforked: what it loads, reads and compiles is then there for
+every judge to come. Only the lesson's own solutions are rehearsed, never a submission.
 Order: Judges (what the engine holds), then the server and its forks.
 """
 
@@ -39,6 +41,8 @@ MARGIN = 60.0  # seconds beyond a submission's own that a judge may take
 MEMORY = 8 << 30  # bytes by which a judge's address space may grow
 PATIENCE = 180.0  # seconds until the server is warm, on a slow disk
 
+JUDGE, REHEARSE, TESTS = b"judge", b"rehearse", b"tests"  # what the server is told
+
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -55,11 +59,16 @@ class Judges:
         self._tests: list[list[str]] = []  # those that the server has compiled
 
     def judge(
-        self, learner: socket.socket, job: dict[str, Any], seconds: float, answer: Answer
+        self,
+        learner: socket.socket,
+        job: dict[str, Any],
+        seconds: float,
+        answer: Answer,
+        order: bytes = JUDGE,
     ) -> dict[str, Any]:
         """The judgement on one submission. `answer` replies to what the judge asks meanwhile."""
         tests = [[cell["source"], cell["grade_id"]] for cell in job["cells"] if cell["kind"] == "test"]
-        line = self._hand_over(learner, tests)
+        line = self._hand_over(learner, tests, order)
         channel = Channel(line)
         channel.deadline = time.monotonic() + seconds + MARGIN
         pid = 0
@@ -82,7 +91,7 @@ class Judges:
                     os.kill(pid, signal.SIGKILL)
             channel.close()
 
-    def _hand_over(self, learner: socket.socket, tests: list[list[str]]) -> socket.socket:
+    def _hand_over(self, learner: socket.socket, tests: list[list[str]], order: bytes) -> socket.socket:
         for _ in range(2):
             if self._control is None or self._process is None or self._process.poll() is not None:
                 self.start()
@@ -92,7 +101,7 @@ class Judges:
                 with contextlib.suppress(OSError):
                     if tests != self._tests:
                         self._announce(tests)
-                    socket.send_fds(self._control, [b"judge"], [learner.fileno(), theirs.fileno()])
+                    socket.send_fds(self._control, [order], [learner.fileno(), theirs.fileno()])
                     return ours
             ours.close()
             self.close()
@@ -105,7 +114,7 @@ class Judges:
         with open(descriptor, "wb") as file:
             file.write(json.dumps(tests).encode())
             file.flush()
-            socket.send_fds(self._control, [b"tests"], [descriptor])
+            socket.send_fds(self._control, [TESTS], [descriptor])
         self._tests = tests
 
     def start(self) -> None:
@@ -178,13 +187,16 @@ def main(control: int) -> None:
         data, sockets, _, _ = socket.recv_fds(line, 16, 2)
         if not data:
             break
-        if data == b"tests":
+        if data == TESTS:
             _compile(sockets[0])
+            continue
+        if data == REHEARSE:
+            _rehearse(*map(_socket, sockets))
             continue
         pid = os.fork()
         if pid == 0:
             line.close()
-            _judge(*[socket.socket(fileno=descriptor) for descriptor in sockets])
+            _serve(*map(_socket, sockets))
         for descriptor in sockets:
             os.close(descriptor)
         children.add(pid)
@@ -206,21 +218,8 @@ def _warm() -> None:
     warm.settle()
 
 
-def _rehearse() -> None:
-    from autograder.judge.questions import Budget, JudgePeer
-    from autograder.sandbox.rehearse import Echo, rehearse
-    from autograder.wire.encode import Limits
-    from byhand import check
-
-    line = Channel(socket.socketpair()[0])
-    rehearse(JudgePeer(line, Limits(), Budget()), Echo(line, Limits()), "call", 1)
-    check.host.record = lambda *_: None  # type: ignore[method-assign]
-    ones = np.ones
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), check.exercise("f"):
-        for size in range(10):
-            check.agrees("f(x)", lambda x: 2 * x, lambda x: x + x, [((size + 1, 2),)], axes=("a", "b"))
-            check.values("f(x)", (ones(2), 1.0, "a"), (ones(2), 1.0, "a"), known_wrong={"wrong": [0.0]})
-    del check.host.record
+def _socket(descriptor: int) -> socket.socket:
+    return socket.socket(fileno=descriptor)
 
 
 def _compile(descriptor: int) -> None:
@@ -233,16 +232,33 @@ def _compile(descriptor: int) -> None:
     gc.freeze()
 
 
-def _judge(learner: socket.socket, line: socket.socket) -> None:
-    """The life of one judge. Never returns."""
-    from autograder.judge import judge
+def _rehearse(learner: socket.socket, line: socket.socket) -> None:
+    """Judge in this process, then lay its memory out anew. What goes wrong is told to nobody: the first
+    judge will meet it, too."""
+    from autograder.sandbox import warm
 
+    with contextlib.closing(Channel(line)) as channel, contextlib.suppress(Exception):
+        _judge(learner, channel)
+    learner.close()
+    warm.settle()
+
+
+def _serve(learner: socket.socket, line: socket.socket) -> None:
+    """The life of one judge. Never returns."""
     gc.disable()  # its life is short, and a collection would touch, and so copy, every page
     channel = Channel(line)
     _tell(channel, {"pid": os.getpid()})
-    job = json.loads(channel.receive())
     space = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (space + MEMORY, space + MEMORY))
+    _judge(learner, channel)
+    os._exit(0)
+
+
+def _judge(learner: socket.socket, channel: Channel) -> None:
+    """Hear of one job, and tell the judgement."""
+    from autograder.judge import judge
+
+    job = json.loads(channel.receive())
 
     def ask(request: dict[str, Any]) -> dict[str, Any]:
         _tell(channel, request)
@@ -252,7 +268,6 @@ def _judge(learner: socket.socket, line: socket.socket) -> None:
     limits = SimpleNamespace(**job["limits"])
     judged = judge.Judge(cells, job["seed"], limits, Line(ask), job["stop_at"]).run(learner)
     _tell(channel, {"judgement": asdict(judged)})
-    os._exit(0)
 
 
 class Line:

@@ -9,7 +9,8 @@ forked again. Order: State, Test.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import CodeType
@@ -57,7 +58,7 @@ class Test:
     peer: JudgePeer | None = None
     failure: tuple[Status, Fault, str] | None = None
     _names: Names | None = None
-    _steps: Iterator[None] | None = None
+    _steps: Generator[None] | None = None
     _context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
     @property
@@ -81,6 +82,12 @@ class Test:
             exec(code, self._names)
             self._steps = self._names.pop(halves.NAME)()
         self._context.run(next, self._steps, None)
+
+    def close(self) -> None:
+        """Leave what a half that stopped early has entered, in the context in which it was entered."""
+        if self._steps is not None:
+            with suppress(Exception):
+                self._context.run(self._steps.close)
 
     def _run_whole(self, hidden: bool) -> None:
         """For a cell that cannot be halved: visible checks run again with the hidden ones."""

@@ -265,12 +265,13 @@ class Server:
         return True
 
 
-def main(control: int, uid: int, walls: bool, serve: str, warm: bool, scratch: str = "") -> None:
+def main(
+    control: int, uid: int, walls: bool, serve: str, warm: bool, optimizers: bool, scratch: str = ""
+) -> None:
     """Warm up, say so, serve. uid: the ordinary user to become first, 0 to stay.
 
-    serve: "module:function" that each child calls with its socket; warm: see worker.Worker;
-    scratch: a folder to remove at the end.
-    """
+    serve: "module:function" that each child calls with its socket; scratch: a folder to remove at the end;
+    warm, optimizers: see worker.Worker."""
     began = time.monotonic()
     channel = socket.socket(fileno=control)
     channel.set_inheritable(False)
@@ -284,7 +285,7 @@ def main(control: int, uid: int, walls: bool, serve: str, warm: bool, scratch: s
     module, _, function = serve.partition(":")
     learner = importlib.import_module(module)
     if warm:
-        warming.libraries()
+        warming.libraries(optimizers)
         getattr(learner, "warm", lambda: None)()
         warming.settle()
     threads = len(os.listdir("/proc/self/task"))

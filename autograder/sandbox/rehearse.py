@@ -50,14 +50,6 @@ def rehearse(asker: Peer, answerer: Peer, op: str, target: int) -> None:
     answering.close()
 
 
-class Echo(Peer):
-    """Answers every question with its arguments' first array."""
-
-    def perform(self, op: str, target: int, arguments: object) -> object:
-        assert isinstance(arguments, tuple)
-        return arguments[0][1] * 2
-
-
 class Asker(Peer):
     """Asks as a judge does: what it sends is lent."""
 

@@ -18,8 +18,11 @@ _LARGE = 2 << 20  # bytes of a large page on x86_64, and on aarch64 with pages o
 _COLLAPSE = 25  # MADV_COLLAPSE, Linux 6.1
 
 
-def libraries() -> None:
-    """Load and run once what lessons use; the parts that load lazily too."""
+def libraries(optimizers: bool = True) -> None:
+    """Load and run once what lessons use; the parts that load lazily too.
+
+    optimizers: torch's, which load as many modules again as all the rest, for lessons that train.
+    """
     import matplotlib
 
     matplotlib.use("agg")
@@ -33,9 +36,9 @@ def libraries() -> None:
     np.random.default_rng(0).normal(size=3)
     np.testing.assert_allclose(np.ones(2), np.ones(2))
     layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-    for optimizer in (torch.optim.AdamW(layer.parameters()), torch.optim.SGD(layer.parameters(), lr=0.1)):
-        optimizer.zero_grad()
-        optimizer.step()
+    layer(torch.ones(1, 2, 8)).sum().backward()
+    for optimizer in (torch.optim.AdamW, torch.optim.SGD) if optimizers else ():
+        optimizer(layer.parameters(), lr=0.1).step()
     with torch.no_grad():
         heads = torch.ones(1, 1, 2, 4)
         torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)

@@ -51,14 +51,16 @@ class Worker(AbstractContextManager["Worker"]):
         serve: str = LEARNER,
         modules: Mapping[str, Path] | None = None,
         warm: bool = True,
+        optimizers: bool = True,
     ) -> None:
         """serve: what runs in each child; modules: files it needs besides ours, by their place inside.
 
-        warm: False loads no libraries in advance: a quick start for what needs none.
+        warm: False loads no libraries in advance: a quick start for what needs none;
+        optimizers: False leaves torch's out, which take a second to load.
         """
         self.sandboxed, self._serve = sandboxed, serve
         self._modules = {name: path.resolve() for name, path in (modules or {}).items()}
-        self._warm = warm
+        self._warm, self._optimizers = warm, optimizers
         self.startup_seconds = 0.0
         self.starts = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,6 +95,7 @@ class Worker(AbstractContextManager["Worker"]):
             "walls": self.sandboxed,
             "serve": self._serve,
             "warm": self._warm,
+            "optimizers": self._optimizers,
         }
         if self.sandboxed:
             command = wall.bubblewrap(self._modules) + wall.python(SERVER, options, wall.INSIDE)
