@@ -21,6 +21,8 @@ def test_the_class_holds_no_endless_loop_and_no_two_equal_notebooks(monkeypatch)
     made = grader.submissions(read, 50)
     assert len(made) == len(set(made.values())) == 50
     assert not any(b"while True" in notebook for notebook in made.values())
+    halves = grader.submissions(read, 20), grader.submissions(read, 50, 20)
+    assert halves[0] | halves[1] == made
 
 
 def test_a_difference_in_points_is_told_with_both_values():
@@ -29,6 +31,13 @@ def test_a_difference_in_points_is_told_with_both_values():
     said = grader._table("90_tiny", ours, stock, ["b"])
     assert "10.0 times the submissions a minute, 12.0 times the feedback pages." in said
     assert "b has 3 here, 0 there" in said
+
+
+def test_both_halves_of_stock_nbgraders_share_count():
+    both = grader._joined(
+        grader.Measured(2, 6.0, 0, 0.0, {"a": 1.0}), grader.Measured(4, 18.0, 0, 0.0, {"b": 2.0})
+    )
+    assert (both.count, both.seconds, both.rate, both.scores) == (6, 24.0, 15.0, {"a": 1.0, "b": 2.0})
 
 
 def test_the_figures_as_json_hold_the_ratio():

@@ -4,8 +4,9 @@
                           --nbgrader autograde, × cores---> submissions a minute, points
 
 Both go end to end, from submitted/ to gradebook and autograded/, each in as many processes as there are
-cores; then both make the feedback pages of the same graded class. Stock nbgrader runs as it comes: no
-configuration but its folders. Absolute figures are this machine's; the ratios are what to compare.
+cores, stock nbgrader with half its share before and half after; then both make the feedback pages of the
+same graded class. Stock nbgrader runs as it comes: no configuration but its folders. Absolute figures are
+this machine's; the ratios are what to compare.
 Order of this file: the command, the class, the two ways, the table.
 """
 
@@ -102,8 +103,10 @@ def run(options: argparse.Namespace) -> int:
         return scale.run(lesson, options.scale, options.write, options.json)
     with tempfile.TemporaryDirectory(prefix="bench-") as name_of_folder:
         folder = Path(name_of_folder)
+        half = options.stock // 2  # half before and half after: a machine's speed drifts
+        before = _stock(folder / "before", lesson, 0, half)
         ours = _ours(folder / "ours", lesson, options.count)
-        stock = _stock(folder / "stock", lesson, options.stock)
+        stock = _joined(before, _stock(folder / "after", lesson, half, options.stock))
         seconds = _stock_pages(folder / "pages", folder / "ours" / "course", lesson)
     stock = replace(stock, pages=options.count, feedback=seconds)
     differing = sorted(s for s in stock.scores if s in ours.scores and stock.scores[s] != ours.scores[s])
@@ -114,15 +117,15 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def submissions(lesson: Lesson, count: int) -> dict[str, bytes]:
+def submissions(lesson: Lesson, end: int, first: int = 0) -> dict[str, bytes]:
     """A class made from the bank: every known answer gets its turn, and no two are the same text.
 
-    No endless loops: time is measured.
+    Its members from number `first` up to `end`. No endless loops: time is measured.
     """
     members = [one for one in sample.members(lesson) if not one.file and "endless" not in one.did]
     blank = release.to_bytes(release.learner_notebook(lesson))
     notebooks: dict[str, bytes] = {}
-    for number in range(count):
+    for number in range(first, end):
         content = json.loads(blank)
         answers = members[number % len(members)].answers
         for cell in content["cells"]:
@@ -137,8 +140,8 @@ def submissions(lesson: Lesson, count: int) -> dict[str, bytes]:
     return notebooks
 
 
-def hand_in(root: Path, lesson: Lesson, count: int) -> None:
-    for student, notebook in submissions(lesson, count).items():
+def hand_in(root: Path, lesson: Lesson, end: int, first: int = 0) -> None:
+    for student, notebook in submissions(lesson, end, first).items():
         path = root / "submitted" / student / lesson.name / f"{lesson.name}.ipynb"
         path.parent.mkdir(parents=True)
         path.write_bytes(notebook)
@@ -155,16 +158,22 @@ def _ours(folder: Path, lesson: Lesson, count: int) -> Measured:
     return Measured(count, seconds, count, _timed(pages, course.root, environment), scores(course.root))
 
 
-def _stock(root: Path, lesson: Lesson, count: int) -> Measured:
-    """nbgrader as it comes, one process for each core, each with its own share of the class."""
+def _stock(root: Path, lesson: Lesson, first: int, end: int) -> Measured:
+    """nbgrader as it comes, one process for each core, each with its own share of the class's members."""
     source = root / "source" / lesson.name / f"{lesson.name}.ipynb"
     source.parent.mkdir(parents=True)
     source.write_bytes(release.to_bytes(release.source_notebook(lesson)))
     environment = _plain(root)
     _timed([[*NBGRADER, "generate_assignment", lesson.name]], root, environment)
-    hand_in(root, lesson, count)
+    hand_in(root, lesson, end, first)
+    count = end - first
     grade = [[*NBGRADER, "autograde", lesson.name, share] for share in _shares(count)]
     return Measured(count, _timed(grade, root, environment), 0, 0.0, scores(root))
+
+
+def _joined(one: Measured, other: Measured) -> Measured:
+    both = one.count + other.count, one.seconds + other.seconds
+    return Measured(*both, 0, 0.0, one.scores | other.scores)
 
 
 def _stock_pages(root: Path, graded: Path, lesson: Lesson) -> float:
