@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from ast import literal_eval
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import distributed
@@ -52,6 +55,29 @@ def test_a_worker_that_dies_takes_no_other_job_with_it():
         found = dict(dispatcher.outcomes(jobs))
     assert {name for name, graded in found.items() if isinstance(graded, Graded)} == {"ANA", "CY", "DAN"}
     assert "ended 2 times" in str(found["BOB"])
+
+
+def own_cores(job: Job) -> Graded:
+    time.sleep(0.2)
+    return replace(run_job(job), log=repr((os.getpid(), sorted(os.sched_getaffinity(0)))))
+
+
+def cores_of(workers: int) -> list[list[int]]:
+    """The cores of each worker that had a job."""
+    jobs = [(number, job(str(number))) for number in range(4 * workers)]
+    with Dispatcher[int](dispatch.local(workers, NAME, str(TINY), TRIAL), own_cores) as dispatcher:
+        told = {one.log for _, one in dispatcher.outcomes(jobs) if isinstance(one, Graded)}
+    return [cores for _, cores in map(literal_eval, told)]
+
+
+def test_of_as_many_workers_as_cores_each_keeps_to_one_of_its_own():
+    found = cores_of(dispatch.cores())
+    assert all(len(cores) == 1 for cores in found)
+    assert len(found) == len({tuple(cores) for cores in found})
+
+
+def test_fewer_or_more_workers_than_cores_run_anywhere():
+    assert {len(cores) for cores in cores_of(dispatch.cores() + 1)} == {dispatch.cores()}
 
 
 def test_only_a_few_jobs_are_in_flight_however_large_the_class(monkeypatch: pytest.MonkeyPatch):

@@ -29,10 +29,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from autograder.author.lesson import Cell
-from autograder.sandbox import procs
+from autograder.sandbox import procs, warm
 from autograder.wire.channel import Channel, Closed, Late
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,6 +176,7 @@ def main(control: int) -> None:
     _warm()
     line.send(b"ready")
     children: set[int] = set()
+    settled = False
     while True:
         ready = select.select([line], [], [], 1.0 if children else None)[0]
         while children and (done := os.waitpid(-1, os.WNOHANG)[0]):
@@ -187,12 +186,13 @@ def main(control: int) -> None:
         data, sockets, _, _ = socket.recv_fds(line, 16, 2)
         if not data:
             break
-        if data == TESTS:
-            _compile(sockets[0])
+        if data != JUDGE:
+            _prepare(data, sockets)
+            settled = False
             continue
-        if data == REHEARSE:
-            _rehearse(*map(_socket, sockets))
-            continue
+        if not settled:
+            warm.settle()
+            settled = True
         pid = os.fork()
         if pid == 0:
             line.close()
@@ -205,42 +205,35 @@ def main(control: int) -> None:
 
 
 def _warm() -> None:
+    """Load what every judge needs; what its lesson needs besides, a rehearsal loads."""
     import torch
 
-    from autograder.sandbox import warm
-
     torch.set_num_threads(1)
-    torch.testing.assert_close(torch.ones(2), torch.ones(2))
-    np.testing.assert_allclose(np.ones(2), np.ones(2))
-    torch.nn.Linear(2, 2)(torch.ones(1, 2)).sum().backward()
     for name in ("judge.judge", "wire.through"):
         importlib.import_module(f"autograder.{name}")
-    warm.settle()
 
 
 def _socket(descriptor: int) -> socket.socket:
     return socket.socket(fileno=descriptor)
 
 
-def _compile(descriptor: int) -> None:
-    """Compile tests before the forks that run them."""
+def _prepare(order: bytes, sockets: list[int]) -> None:
+    """Learn, before the forks, what they then need not learn."""
+    if order == REHEARSE:
+        _rehearse(*map(_socket, sockets))
+        return
     from autograder.judge import judge
 
-    with open(descriptor, "rb") as file:
+    with open(sockets[0], "rb") as file:
         file.seek(0)
         judge.prepare(json.loads(file.read()))
-    gc.freeze()
 
 
 def _rehearse(learner: socket.socket, line: socket.socket) -> None:
-    """Judge in this process, then lay its memory out anew. What goes wrong is told to nobody: the first
-    judge will meet it, too."""
-    from autograder.sandbox import warm
-
+    """Judge in this process. What goes wrong is told to nobody: the first judge will meet it, too."""
     with contextlib.closing(Channel(line)) as channel, contextlib.suppress(Exception):
         _judge(learner, channel)
     learner.close()
-    warm.settle()
 
 
 def _serve(learner: socket.socket, line: socket.socket) -> None:

@@ -43,7 +43,6 @@ def libraries(optimizers: bool = True) -> None:
         heads = torch.ones(1, 1, 2, 4)
         torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)
         torch.einsum("ij,jk->ik", torch.eye(2), torch.linalg.inv(torch.eye(2)))
-        torch.testing.assert_close(torch.ones(2), torch.ones(2))
         repr(torch.rand(3, generator=torch.Generator().manual_seed(0)))
     figure, axes = plt.subplots(layout="constrained")
     axes.imshow(np.eye(2))
@@ -73,5 +72,6 @@ def settle() -> None:
         if not access.startswith("rw-p") or (name and name != ["[heap]"]):
             continue
         first, last = (int(bound, 16) for bound in area.split("-"))
-        for place in range(-(-first // _LARGE) * _LARGE, last - _LARGE + 1, _LARGE):
-            libc.madvise(ctypes.c_void_p(place), ctypes.c_size_t(_LARGE), _COLLAPSE)
+        first, last = -(-first // _LARGE) * _LARGE, last // _LARGE * _LARGE
+        if first < last:
+            libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), _COLLAPSE)
