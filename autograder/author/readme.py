@@ -115,7 +115,8 @@ def bench() -> str:
         [
             f"One run of {command} on {about['cores']} cores, {figures['date']}, load"
             f" {about['load']:.1f} at its end, Python {about['python']}, nbgrader {about['nbgrader']},"
-            f" torch {about['torch']}: start-up included, both in as many processes as cores.",
+            f" torch {about['torch']}: start-up included, both in as many processes as cores,"
+            " stock nbgrader with half its share before and half after.",
             "",
             "| | submissions | graded a minute | feedback pages a minute |",
             "|---|---:|---:|---:|",
