@@ -280,11 +280,7 @@ def source(
 
 
 def cost(
-    call: str,
-    function: Callable[[], Any],
-    *,
-    max_bytes: int | None = None,
-    max_seconds: float | None = None,
+    call: str, function: Callable[[], Any], *, max_bytes: int | None = None, max_seconds: float | None = None
 ) -> None:
     """function() needs at most so much more memory and so many seconds."""
     __tracebackhide__ = True

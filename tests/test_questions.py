@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from autograder.judge.questions import Gone, RemoteError
+from autograder.judge.shown import readable
 from autograder.wire.arrays import Unsendable
 from tests.pair import Limits, check_of, judged, learner, solution
 
@@ -148,3 +149,39 @@ def test_a_fork_does_not_wait_for_threads_that_torch_had_before() -> None:
     limits = Limits(call_seconds=10)
     result = judged(solution("f", text + "\ndef f(): return a @ a"), check_of("f", test_text), limits=limits)
     assert result.verdicts[0].status == "passed", result.verdicts
+
+
+class Given:
+    """An object of a test's own class, as a learner's process may look at it."""
+
+    size, name, shape = 3, "a", (2, (3, 4))
+    pairs: tuple[object, ...] = (1, ([1], {"a": 1}, {1}))
+    answers, table, names = [1], {"a": 1}, {1}
+
+    def own(self) -> int:
+        return self.size
+
+
+Given.__module__ = "__main__"
+
+
+@pytest.mark.parametrize("name", ["size", "name", "shape"])
+def test_a_plain_value_of_what_a_test_passes_in_may_be_read(name: str) -> None:
+    assert readable(Given(), name) is getattr(Given, name)
+
+
+@pytest.mark.parametrize("name", ["answers", "table", "names", "pairs", "own"])
+def test_what_a_test_notes_or_defines_elsewhere_is_not_for_use(name: str) -> None:
+    with pytest.raises(AttributeError, match="of what the check passed in is not for use"):
+        readable(Given(), name)
+
+
+@pytest.mark.parametrize("name", ["__class__", "_secret", "nothing"])
+def test_no_other_attribute_is_there(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"'Given' object has no attribute '{name}'"):
+        readable(Given(), name)
+
+
+def test_of_an_object_of_ours_nothing_can_be_read() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'args'"):
+        readable(ValueError("known"), "args")

@@ -1,8 +1,8 @@
 """The judge's side of the conversation: what it asks, what it believes, what it lets be done.
 
 Whatever the learner's process sends, an answer is plain data, a Remote, an error of the learner's code
-(RemoteError), or the end of the conversation (Gone). Order: errors, text of strangers, JudgePeer, what
-the learner may do with what a test passed in.
+(RemoteError), or the end of the conversation (Gone). What it may see of a test's objects says shown.py.
+Order: errors, text of strangers, JudgePeer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import builtins
 import re
 import sys
 import time
-import types
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from typing import Any, NoReturn
 
 from autograder.judge.outputs import steady
 from autograder.judge.remote import Call, Remote
+from autograder.judge.shown import is_module, is_test_made, readable
 from autograder.wire.arrays import Unsendable, WireError
 from autograder.wire.channel import Channel, Closed, Late
 from autograder.wire.encode import Handle, Limits
@@ -214,11 +214,11 @@ class JudgePeer(Peer):
                 raise Unsendable("another process's object")
             return Handle(value._remote_id, yours=True)
         if not any(shown is value for shown in self._shown):
-            if not (callable(value) or _is_test_made(value)):
+            if not (callable(value) or is_test_made(value)):
                 raise Unsendable(f"a {type(value).__name__}, which is no data")
             self._shown.append(value)
         number = next(at for at, shown in enumerate(self._shown, 1) if shown is value)
-        return Handle(number, type(value).__name__, callable(value), _is_module(value))
+        return Handle(number, type(value).__name__, callable(value), is_module(value))
 
     def own(self, number: int) -> Any:
         if not 0 < number <= len(self._shown):
@@ -235,8 +235,8 @@ class JudgePeer(Peer):
                 raise TypeError("this cannot be called so")
             return shown(*args, **kwargs)
         if op == "get" and [type(part) for part in arguments] == [str]:
-            return _public(shown, arguments[0])
-        if op == "train" and [type(part) for part in arguments] == [bool] and _is_module(shown):
+            return readable(shown, arguments[0])
+        if op == "train" and [type(part) for part in arguments] == [bool] and is_module(shown):
             shown.train(arguments[0])
             return None
         raise WireError("a question of no known form")
@@ -272,30 +272,3 @@ def _is_real(name: str) -> bool:
     """Whether a dotted name is that of something in a library that is loaded here."""
     module, _, last = name.rpartition(".")
     return module in sys.modules and hasattr(sys.modules[module], last)
-
-
-def _is_module(value: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.nn.Module)
-
-
-def _is_test_made(value: Any) -> bool:
-    return type(value).__module__ == "__main__" or _is_module(value)
-
-
-_METHODS = ("parameters", "named_parameters", "state_dict", "eval")  # of torch's modules
-
-
-def _public(shown: Any, name: str) -> Any:
-    """An attribute that the test's own class gives: nothing that leads on to functions' insides, and no list
-    or dict, which is what a check notes or knows (and, lent, could be changed over there)."""
-    if name.startswith("_") or not _is_test_made(shown) or not hasattr(shown, name):
-        raise AttributeError(f"{type(shown).__name__!r} object has no attribute {name!r}")
-    value = getattr(shown, name)
-    kept = isinstance(value, list | dict | set)
-    if isinstance(value, types.MethodType):
-        where = value.__func__.__code__.co_filename if isinstance(value.__func__, types.FunctionType) else ""
-        kept = not where.startswith("<test") and name not in _METHODS
-    if kept:
-        raise AttributeError(f"{name!r} of what the check passed in is not for use")
-    return value
