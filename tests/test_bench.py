@@ -68,10 +68,16 @@ def test_a_process_is_known_by_its_command_and_its_parents(line: str, parents: s
     assert scale.role_of(line, parents, is_root=False) == role
 
 
+def spent(seconds: float) -> dict[str, float]:
+    return dict.fromkeys(scale.SPENDERS, seconds)
+
+
 def scales() -> list[scale.Scale]:
     return [
-        scale.Scale(10, seconds=15.0, graded=10, coordinator_seconds=1.5, memory={"worker": 100.0}),
-        scale.Scale(110, seconds=25.0, graded=110, coordinator_seconds=2.0, processes_left=2),
+        scale.Scale(
+            10, seconds=15.0, graded=10, processor=spent(1.5), machine=20.0, memory={"worker": 100.0}
+        ),
+        scale.Scale(110, seconds=25.0, graded=110, processor=spent(2.0), machine=36.0, processes_left=2),
     ]
 
 
@@ -86,6 +92,19 @@ def test_the_arithmetic_to_a_cluster_is_written_out():
     )
     assert "max(100,000 x 0.200 / 16, 100,000 x 0.0050) = max(1250, 500) s = 21 minutes; the workers" in said
     assert "= max(125, 500) s = 8 minutes; the writer set the pace" in said
+
+
+def test_what_no_process_of_the_graders_spent_is_the_learners_and_the_machines():
+    said = scale.processor_time(scales())
+    assert said[4:] == [
+        "| coordinator: the one writer | 5.0 |",
+        "| worker: rebuild the notebook, compose the graded one | 5.0 |",
+        "| sandbox: walls around a submission, and their end | 5.0 |",
+        "| judge: the lesson's tests, and the questions that they put | 5.0 |",
+        "| the learner's own processes, and all else on the machine | 140.0 |",
+        "| together | 160.0 |",
+        "",
+    ]
 
 
 def test_what_was_left_behind_is_in_the_table():

@@ -4,7 +4,7 @@
 
 Each class is graded in a folder of its own, temporary files included, so that what is left can be counted.
 What the largest class took is carried to 100,000 submissions with the arithmetic written out.
-Order: the command, one class, watching processes, the table, the arithmetic.
+Order: the command, one class, watching processes, the table, where time goes, the arithmetic.
 """
 
 from __future__ import annotations
@@ -38,16 +38,27 @@ EVERY = 1.0  # seconds between looks: each costs some milliseconds
 MANY = 100_000
 CLUSTER = (16, 160, 1600)  # workers, for the arithmetic
 ROLES = ("coordinator", "worker", "fork server", "submission", "judges' server", "judge")
+SPENDERS = {  # whose processor time is known -> whether that of its children, once they ended, is added
+    "coordinator": False, "worker": False, "fork server": True, "judges' server": True,
+}  # fmt: skip
+PARTS = {
+    "coordinator": "coordinator: the one writer",
+    "worker": "worker: rebuild the notebook, compose the graded one",
+    "fork server": "sandbox: walls around a submission, and their end",
+    "judges' server": "judge: the lesson's tests, and the questions that they put",
+}
 
 
 @dataclass
 class Scale:
-    """One class. memory: the most megabytes (RSS) of any one process, by role; files: most open ones."""
+    """One class. memory: the most megabytes (RSS) of any one process, by role; files: most open ones;
+    processor: seconds of processor time, by role; machine: of everything that ran meanwhile."""
 
     count: int
     seconds: float = 0.0
     graded: int = 0
-    coordinator_seconds: float = 0.0
+    processor: dict[str, float] = field(default_factory=dict)
+    machine: float = 0.0
     load: float = 0.0
     memory: dict[str, float] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
@@ -90,18 +101,25 @@ def measured(lesson: Lesson, count: int) -> Scale:
         mounts = _mounts()
         scale = Scale(count, load=os.getloadavg()[0])
         command = [sys.executable, "-m", "autograder.cli", "grade", lesson.name]
-        started = time.monotonic()
+        started, busy = time.monotonic(), _busy()
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
             watch = Watch(process.pid, scale)
             watch.start()
             process.wait()
-        scale.seconds = time.monotonic() - started
+        scale.seconds, scale.machine = time.monotonic() - started, _busy() - busy
         scale.processes_left = watch.left()
         scale.mounts_left = max(0, _mounts() - mounts)
         scale.temporary_left = len(list((folder / "temporary").iterdir()))
         scale.graded = len(grader.scores(course.root))
     return scale
+
+
+def _busy() -> float:
+    """Seconds that the machine's processors have worked so far."""
+    spent = psutil.cpu_times()
+    names = ("user", "nice", "system", "irq", "softirq")  # not every system tells them all
+    return float(sum(getattr(spent, name, 0.0) for name in names))
 
 
 def _mounts() -> int:
@@ -117,6 +135,7 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self._root, self._scale = psutil.Process(pid), scale
         self._seen: dict[int, psutil.Process] = {}
+        self._spent: dict[int, tuple[str, float]] = {}
 
     def run(self) -> None:
         with suppress(psutil.Error):
@@ -125,8 +144,6 @@ class Watch(threading.Thread):
                 time.sleep(EVERY)
 
     def _look(self) -> None:
-        times = self._root.cpu_times()
-        self._scale.coordinator_seconds = times.user + times.system
         family = {one.pid: one for one in [self._root, *self._root.children(recursive=True)]}
         self._seen |= family
         lines = {pid: _line(one) for pid, one in family.items()}
@@ -138,6 +155,12 @@ class Watch(threading.Thread):
                     memory, files = one.memory_info().rss / 2**20, one.num_fds()
                     self._scale.memory[role] = max(memory, self._scale.memory.get(role, 0.0))
                     self._scale.files[role] = max(files, self._scale.files.get(role, 0))
+                    if role in SPENDERS:
+                        spent = one.cpu_times()
+                        below = spent.children_user + spent.children_system if SPENDERS[role] else 0.0
+                        self._spent[pid] = role, spent.user + spent.system + below
+        for role in SPENDERS:
+            self._scale.processor[role] = sum(spent for of, spent in self._spent.values() if of == role)
 
     def left(self, patience: float = 5.0) -> int:
         """How many of the processes seen are still there, some seconds after the end."""
@@ -199,9 +222,30 @@ def table(about: Mapping[str, Any], classes: Sequence[Scale]) -> str:
         "memory shared with others included) that any one process of that role took; open files the most of",
         "any one; left counts processes, mounts and temporary files still there afterwards.",
         "",
+        *processor_time(classes),
         *arithmetic(classes, cores()),
     ]
     return "\n".join(lines)
+
+
+def processor_time(classes: Sequence[Scale]) -> list[str]:
+    """Where the time of one more submission goes, from the smallest and the largest class."""
+    small, large = classes[0], classes[-1]
+    if small is large:
+        return []
+    more = large.count - small.count
+    each = {role: 1000 * (large.processor[role] - small.processor[role]) / more for role in SPENDERS}
+    whole = 1000 * (large.machine - small.machine) / more
+    rest = whole - sum(each.values())
+    lines = [
+        "## Where the time goes",
+        "",
+        "| milliseconds of processor time | each submission |",
+        "|---|---:|",
+    ]
+    lines += [f"| {PARTS[role]} | {spent:.1f} |" for role, spent in each.items()]
+    lines += [f"| the learner's own processes, and all else on the machine | {rest:.1f} |"]
+    return [*lines, f"| together | {whole:.1f} |", ""]
 
 
 def arithmetic(classes: Sequence[Scale], workers: int) -> list[str]:
@@ -212,15 +256,15 @@ def arithmetic(classes: Sequence[Scale], workers: int) -> list[str]:
     each = (large.seconds - small.seconds) / (large.count - small.count)
     start = max(0.0, small.seconds - each * small.count)
     alone = each * workers
-    own = large.coordinator_seconds - small.coordinator_seconds
-    writer = own / (large.count - small.count)
+    before, after = (one.processor["coordinator"] for one in (small, large))
+    writer = (after - before) / (large.count - small.count)
     lines = [
         f"## {MANY:,} submissions",
         "",
         f"- One more submission costs ({large.seconds:.1f} - {small.seconds:.1f}) s / ({large.count} - "
         f"{small.count}) = {each:.3f} s on {workers} workers, so {alone:.3f} s of one worker; "
         f"start-up is {start:.1f} s.",
-        f"- The one writer spends ({large.coordinator_seconds:.1f} - {small.coordinator_seconds:.1f}) s / "
+        f"- The one writer spends ({after:.1f} - {before:.1f}) s / "
         f"({large.count} - {small.count}) = {1000 * writer:.1f} ms of processor time a submission: "
         f"at most {60 / writer:.0f} a minute, however many the workers.",
     ]
