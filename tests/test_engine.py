@@ -103,6 +103,11 @@ def test_what_a_rehearsal_loads_every_later_judge_has(worker: Worker) -> None:
     assert graded(worker, answer, check_of("f", rare)).points == 1.0
 
 
+def test_judges_are_shown_no_gpu_whose_threads_a_fork_would_lack(worker: Worker) -> None:
+    blind = "import os\nassert os.environ['CUDA_VISIBLE_DEVICES'] == ''\nf(1)\n"
+    assert graded(worker, solution("f", "def f(x): return x"), check_of("f", blind)).points == 1.0
+
+
 def test_a_rehearsal_changes_no_verdict_and_no_random_number(worker: Worker) -> None:
     draws = "import numpy as np\nimport random\nfrom byhand import check\nwith check.exercise('f'):\n"
     draws += "    x = [random.random(), *np.random.rand(2), *check.rng().normal(size=2)]\n"

@@ -74,7 +74,8 @@ def prepare(name: str, solutions: str, settings: Settings) -> None:
     warming = threading.Thread(target=_warm_judges)
     warming.start()
     read, given = _materials(name, solutions)
-    worker = _worker(settings.sandbox, read)  # in this thread: the sandbox ends with the thread that began it
+    # In this thread: the sandbox ends with the thread that began it.
+    worker = _worker(settings.sandbox, _trains(name, solutions))
     warming.join()
     _rehearse(read, given, Path(solutions), worker)
 
@@ -175,7 +176,7 @@ def _grade(job: Job, rebuilt: Rebuilt) -> Report:
     from autograder.sandbox.session import SandboxError
     from autograder.sandbox.worker import Limits
 
-    worker = _worker(job.settings.sandbox, _materials(job.lesson, job.solutions)[0])
+    worker = _worker(job.settings.sandbox, _trains(job.lesson, job.solutions))
     limits = Limits(**job.settings.limits)  # type: ignore[arg-type]
     order = (job.lesson, rebuilt.cells, job.staged.files, job.seed, limits, worker)
     try:
@@ -190,14 +191,15 @@ def _materials(name: str, solutions: str) -> tuple[Lesson, Released]:
     return read, released(read)
 
 
-def _worker(sandbox: bool, read: Lesson) -> Any:
-    """This process's warm sandbox; it ends with the process."""
-    trains = any("train.fit(" in cell.source for cell in read.of_kind("code", "solution", "test"))
-    return _started(sandbox, trains)
+@lru_cache(maxsize=8)
+def _trains(name: str, solutions: str) -> bool:
+    cells = _materials(name, solutions)[0].of_kind("code", "solution", "test")
+    return any("train.fit(" in cell.source for cell in cells)
 
 
 @lru_cache(maxsize=4)
-def _started(sandbox: bool, optimizers: bool) -> Any:
+def _worker(sandbox: bool, optimizers: bool) -> Any:
+    """This process's warm sandbox, with torch's optimizers or without; it ends with the process."""
     from autograder.sandbox.worker import Worker
 
     return Worker(sandboxed=sandbox, optimizers=optimizers).__enter__()

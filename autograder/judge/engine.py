@@ -34,7 +34,7 @@ def rehearse(cells: Sequence[Cell], files: Mapping[str, bytes], worker: Any) -> 
     """Judge a lesson's own solutions before the first submission, in the judges' server itself.
 
     What Python loads, caches and specialises meanwhile, every later judge inherits. Takes little more than
-    REHEARSAL seconds at most, less for a short lesson. Raises: JudgeFailed, SandboxError.
+    REHEARSAL seconds at most, less for a short lesson. Raises: SandboxError.
     """
     until = time.monotonic() + REHEARSAL
     for _ in range(REHEARSALS):

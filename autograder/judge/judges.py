@@ -145,11 +145,12 @@ class Judges:
 
 
 def _environment() -> dict[str, str]:
+    """Without a GPU: a rehearsal's gradients would start threads for it, and forks could compute none."""
     names = ("PATH", "HOME", "LANG", "TMPDIR", "BYHAND_DATA")
     kept = {name: os.environ[name] for name in names if name in os.environ}
     ours = {"BYHAND_GRADING": "1", "PYTHONHASHSEED": "0", "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
     one = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return kept | ours | dict.fromkeys(one, "1")
+    return kept | ours | dict.fromkeys(one, "1") | {"CUDA_VISIBLE_DEVICES": ""}
 
 
 def job_of(cells: Sequence[Cell], seed: int, limits: Any, stop_at: int | None) -> dict[str, Any]:

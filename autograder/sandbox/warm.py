@@ -36,9 +36,8 @@ def libraries(optimizers: bool = True) -> None:
     np.random.default_rng(0).normal(size=3)
     np.testing.assert_allclose(np.ones(2), np.ones(2))
     layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-    layer(torch.ones(1, 2, 8)).sum().backward()
     for optimizer in (torch.optim.AdamW, torch.optim.SGD) if optimizers else ():
-        optimizer(layer.parameters(), lr=0.1).step()
+        optimizer(layer.parameters(), lr=0.1).step()  # without gradients: backward starts threads for GPUs
     with torch.no_grad():
         heads = torch.ones(1, 1, 2, 4)
         torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)
