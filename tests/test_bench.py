@@ -18,10 +18,10 @@ TINY = Path(__file__).parent / "tiny_lesson"
 def test_the_class_holds_no_endless_loop_and_no_two_equal_notebooks(monkeypatch):
     read, members = lesson.read("90_tiny", TINY), sample.members
     monkeypatch.setattr(sample, "members", lambda one: members(one, TINY))
-    made = grader.submissions(read, 50)
+    made = grader.submissions(read, range(50))
     assert len(made) == len(set(made.values())) == 50
     assert not any(b"while True" in notebook for notebook in made.values())
-    halves = grader.submissions(read, 20), grader.submissions(read, 50, 20)
+    halves = grader.submissions(read, range(20)), grader.submissions(read, range(20, 50))
     assert halves[0] | halves[1] == made
 
 
@@ -69,7 +69,7 @@ def test_a_process_is_known_by_its_command_and_its_parents(line: str, parents: s
 
 
 def spent(seconds: float) -> dict[str, float]:
-    return dict.fromkeys(scale.SPENDERS, seconds)
+    return dict.fromkeys(scale.PARTS, seconds)
 
 
 def scales() -> list[scale.Scale]:

@@ -104,9 +104,9 @@ def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as name_of_folder:
         folder = Path(name_of_folder)
         half = options.stock // 2  # half before and half after: a machine's speed drifts
-        before = _stock(folder / "before", lesson, 0, half)
+        before = _stock(folder / "before", lesson, range(half))
         ours = _ours(folder / "ours", lesson, options.count)
-        stock = _joined(before, _stock(folder / "after", lesson, half, options.stock))
+        stock = _joined(before, _stock(folder / "after", lesson, range(half, options.stock)))
         seconds = _stock_pages(folder / "pages", folder / "ours" / "course", lesson)
     stock = replace(stock, pages=options.count, feedback=seconds)
     differing = sorted(s for s in stock.scores if s in ours.scores and stock.scores[s] != ours.scores[s])
@@ -117,15 +117,15 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def submissions(lesson: Lesson, end: int, first: int = 0) -> dict[str, bytes]:
+def submissions(lesson: Lesson, numbers: range) -> dict[str, bytes]:
     """A class made from the bank: every known answer gets its turn, and no two are the same text.
 
-    Its members from number `first` up to `end`. No endless loops: time is measured.
+    numbers: which of its members. No endless loops: time is measured.
     """
     members = [one for one in sample.members(lesson) if not one.file and "endless" not in one.did]
     blank = release.to_bytes(release.learner_notebook(lesson))
     notebooks: dict[str, bytes] = {}
-    for number in range(first, end):
+    for number in numbers:
         content = json.loads(blank)
         answers = members[number % len(members)].answers
         for cell in content["cells"]:
@@ -140,8 +140,8 @@ def submissions(lesson: Lesson, end: int, first: int = 0) -> dict[str, bytes]:
     return notebooks
 
 
-def hand_in(root: Path, lesson: Lesson, end: int, first: int = 0) -> None:
-    for student, notebook in submissions(lesson, end, first).items():
+def hand_in(root: Path, lesson: Lesson, numbers: range) -> None:
+    for student, notebook in submissions(lesson, numbers).items():
         path = root / "submitted" / student / lesson.name / f"{lesson.name}.ipynb"
         path.parent.mkdir(parents=True)
         path.write_bytes(notebook)
@@ -150,7 +150,7 @@ def hand_in(root: Path, lesson: Lesson, end: int, first: int = 0) -> None:
 def _ours(folder: Path, lesson: Lesson, count: int) -> Measured:
     course = Course(folder / "course", folder / "exchange", folder / "work").prepare()
     release.release(lesson.name, course)
-    hand_in(course.root, lesson, count)
+    hand_in(course.root, lesson, range(count))
     environment = {**os.environ, **course.environment(), "PYTHONPATH": str(ROOT)}
     here = [sys.executable, "-m"]
     seconds = _timed([[*here, "autograder.cli", "grade", lesson.name]], course.root, environment)
@@ -158,17 +158,16 @@ def _ours(folder: Path, lesson: Lesson, count: int) -> Measured:
     return Measured(count, seconds, count, _timed(pages, course.root, environment), scores(course.root))
 
 
-def _stock(root: Path, lesson: Lesson, first: int, end: int) -> Measured:
+def _stock(root: Path, lesson: Lesson, numbers: range) -> Measured:
     """nbgrader as it comes, one process for each core, each with its own share of the class's members."""
     source = root / "source" / lesson.name / f"{lesson.name}.ipynb"
     source.parent.mkdir(parents=True)
     source.write_bytes(release.to_bytes(release.source_notebook(lesson)))
     environment = _plain(root)
     _timed([[*NBGRADER, "generate_assignment", lesson.name]], root, environment)
-    hand_in(root, lesson, end, first)
-    count = end - first
-    grade = [[*NBGRADER, "autograde", lesson.name, share] for share in _shares(count)]
-    return Measured(count, _timed(grade, root, environment), 0, 0.0, scores(root))
+    hand_in(root, lesson, numbers)
+    grade = [[*NBGRADER, "autograde", lesson.name, share] for share in _shares(len(numbers))]
+    return Measured(len(numbers), _timed(grade, root, environment), 0, 0.0, scores(root))
 
 
 def _joined(one: Measured, other: Measured) -> Measured:

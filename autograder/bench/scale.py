@@ -38,9 +38,7 @@ EVERY = 1.0  # seconds between looks: each costs some milliseconds
 MANY = 100_000
 CLUSTER = (16, 160, 1600)  # workers, for the arithmetic
 ROLES = ("coordinator", "worker", "fork server", "submission", "judges' server", "judge")
-SPENDERS = {  # whose processor time is known -> whether that of its children, once they ended, is added
-    "coordinator": False, "worker": False, "fork server": True, "judges' server": True,
-}  # fmt: skip
+SERVERS = ("fork server", "judges' server")  # the processor time of their children, once ended, is theirs
 PARTS = {
     "coordinator": "coordinator: the one writer",
     "worker": "worker: rebuild the notebook, compose the graded one",
@@ -95,7 +93,7 @@ def measured(lesson: Lesson, count: int) -> Scale:
         folder = Path(name)
         course = Course(folder / "course", folder / "exchange", folder / "work").prepare()
         release.release(lesson.name, course)
-        grader.hand_in(course.root, lesson, count)
+        grader.hand_in(course.root, lesson, range(count))
         (folder / "temporary").mkdir()
         environment = {**os.environ, **course.environment(), "TMPDIR": str(folder / "temporary")}
         mounts = _mounts()
@@ -155,11 +153,11 @@ class Watch(threading.Thread):
                     memory, files = one.memory_info().rss / 2**20, one.num_fds()
                     self._scale.memory[role] = max(memory, self._scale.memory.get(role, 0.0))
                     self._scale.files[role] = max(files, self._scale.files.get(role, 0))
-                    if role in SPENDERS:
+                    if role in PARTS:
                         spent = one.cpu_times()
-                        below = spent.children_user + spent.children_system if SPENDERS[role] else 0.0
+                        below = spent.children_user + spent.children_system if role in SERVERS else 0.0
                         self._spent[pid] = role, spent.user + spent.system + below
-        for role in SPENDERS:
+        for role in PARTS:
             self._scale.processor[role] = sum(spent for of, spent in self._spent.values() if of == role)
 
     def left(self, patience: float = 5.0) -> int:
@@ -234,7 +232,7 @@ def processor_time(classes: Sequence[Scale]) -> list[str]:
     if small is large:
         return []
     more = large.count - small.count
-    each = {role: 1000 * (large.processor[role] - small.processor[role]) / more for role in SPENDERS}
+    each = {role: 1000 * (large.processor[role] - small.processor[role]) / more for role in PARTS}
     whole = 1000 * (large.machine - small.machine) / more
     rest = whole - sum(each.values())
     lines = [
