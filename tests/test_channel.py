@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from autograder.wire.arrays import WireError
 from autograder.wire.channel import Channel, Closed, Late
+from autograder.wire.errors import WireError
 
 
 def u32(number: int) -> bytes:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from autograder.wire.arrays import WireError
 from autograder.wire.encode import Limits
 from autograder.wire.envelope import pack, unpack
+from autograder.wire.errors import WireError
 
 LIMITS = Limits(bytes=1 << 16, items=2_000, depth=20, weak_keys=50)
 MESSAGES: list[tuple[Any, ...]] = [

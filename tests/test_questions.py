@@ -9,7 +9,7 @@ import torch
 
 from autograder.judge.questions import Gone, RemoteError
 from autograder.judge.shown import readable
-from autograder.wire.arrays import Unsendable
+from autograder.wire.errors import Unsendable
 from tests.pair import Limits, check_of, judged, learner, solution
 
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from autograder.wire.arrays import Unsendable, WireError
 from autograder.wire.decode import decode
 from autograder.wire.encode import INT_BYTES, Handle, Limits, encode
+from autograder.wire.errors import Unsendable, WireError
 
 SMALL = Limits(bytes=1 << 16, items=2_000, depth=20, weak_keys=50)
 PLAIN = {
@@ -214,9 +214,12 @@ def u32(number: int) -> bytes:
     return struct.pack("<I", number)
 
 
-def array_of(dtype: bytes, shape: tuple[int, ...], size: int, data: bytes = b"") -> bytes:
-    head = bytes([len(dtype)]) + dtype + b"\1" + bytes([len(shape)]) + struct.pack(f"<{len(shape)}Q", *shape)
-    return b"a" + head + bytes(range(len(shape))) + struct.pack("<Q", size) + data
+def array_of(
+    dtype: bytes, shape: tuple[int, ...], data: bytes = b"", tag: bytes = b"a", flags: int = 1
+) -> bytes:
+    sizes = struct.pack(f"<{len(shape)}Q", *shape)
+    head = bytes([flags, len(shape)]) + sizes + bytes(range(len(shape))) + dtype
+    return tag + bytes([len(head)]) + head + data
 
 
 @pytest.mark.parametrize(
@@ -241,16 +244,19 @@ def array_of(dtype: bytes, shape: tuple[int, ...], size: int, data: bytes = b"")
         b"H" + struct.pack("<Q", 1),
         b"R" + u32(0),
         b"L" + u32(0),
-        array_of(b"|O", (1,), 8, b"x" * 8),
-        array_of(b"<f8", (1 << 60,), 0),
-        array_of(b"<f8", (1 << 63, 2), 16),
-        array_of(b"<f8", (4,), 8, b"x" * 8),
-        array_of(b"<f8", (1 << 33,), 8 << 33),
-        array_of(b"|b1", (1,), 1, b"\2"),
-        array_of(b"<f8", (0, 1 << 62), 0),
-        b"a\3<f8\1" + bytes([200]) + b"\0" * 2000,
-        b"x\7float32\2\0" + struct.pack("<Q", 4) + b"\0" * 3,
-        b"x\5int64\2\0" + struct.pack("<Q", 8) + b"\0" * 8,  # an int with a gradient
+        array_of(b"|O", (1,), b"x" * 8),
+        array_of(b"<f8", (1 << 60,)),
+        array_of(b"<f8", (1 << 63, 2), b"x" * 16),
+        array_of(b"<f8", (4,), b"x" * 8),
+        array_of(b"<f8", (1 << 33,), b"x" * 8),
+        array_of(b"|b1", (1,), b"\2"),
+        array_of(b"<f8", (0, 1 << 62)),
+        b"a\xff\1" + bytes([200]) + b"\0" * 2000,
+        b"a\1\1",
+        b"a\x0d\1\1" + struct.pack("<Q", 1) + b"\1<f",  # axes in no order
+        b"a\x0c\1\1" + struct.pack("<Q", 1) + b"\0\xff",  # a name that is not ASCII,
+        array_of(b"float32", (), b"\0" * 3, b"x", 2),
+        array_of(b"int64", (), b"\0" * 8, b"x", 2),  # an int with a gradient
         b"y\6object",
         b"v\3fpu",
         b"n\2|O",
@@ -263,7 +269,7 @@ def test_malformed_bytes_are_refused(data: bytes) -> None:
 
 
 def test_gradients_of_gradients_without_end_are_refused() -> None:
-    one = b"x\7float32\x10\0" + struct.pack("<Q", 4) + b"\0" * 4
+    one = array_of(b"float32", (), b"\0" * 4, b"x", 16)
     with pytest.raises(WireError, match="gradient"):
         decode(one * 5_000 + b"N")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from autograder.author.lesson import Cell
 from autograder.judge.questions import Gone, JudgePeer, RemoteError, clean
 from autograder.verdict import Fault, Status
-from autograder.wire.arrays import Unsendable
+from autograder.wire.errors import Unsendable
 from byhand import check
 from byhand.data.sources import DataError
 

@@ -19,9 +19,9 @@ from typing import Any, NoReturn
 from autograder.judge.outputs import steady
 from autograder.judge.remote import Call, Remote
 from autograder.judge.shown import is_module, is_test_made, readable
-from autograder.wire.arrays import Unsendable, WireError
 from autograder.wire.channel import Channel, Closed, Late
 from autograder.wire.encode import Handle, Limits
+from autograder.wire.errors import Unsendable, WireError
 from autograder.wire.peer import Peer
 from byhand.checking.failed import Origin
 

@@ -1,6 +1,6 @@
 """Arrays, tensors and their dtypes as bytes: raw buffers of fixed dtypes, never objects.
 
-    b"a" ndarray  b"x" tensor:  dtype name, flags, shape, order of axes in memory, buffer
+    b"a" ndarray  b"x" tensor:  length of the head, head (heads.py), buffer
     b"g" NumPy scalar  b"n" dtype  b"q" scalar type  b"y" torch dtype  b"v" device  b"z" torch.Size
 
 Only the exact types cross; a subclass is an object and gets a handle (encode.py), so nothing that
@@ -11,41 +11,41 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autograder.wire.errors import WireError
+from autograder.wire.heads import (
+    MAX_AXES,
+    NP_CODES,
+    NP_DTYPES,
+    STRAIGHT,
+    U8,
+    ascii_of,
+    checked,
+    np_dtype,
+    read,
+    read_np,
+    shape_of,
+    written,
+)
+
 if TYPE_CHECKING:
     import torch
 
     from autograder.wire.decode import Decoder
 
-MAX_AXES = 24
-MAX_SIZE = 1 << 40
-_NP_CODES = "?bBhHiIqQlLefdFD"  # of two names for one dtype the last one stays
-_NP_DTYPES = {np.dtype(code).str: np.dtype(code) for code in _NP_CODES}
-_NP_TYPES = {np.dtype(code).type: np.dtype(code) for code in _NP_CODES}
+_NP_TYPES = {np.dtype(code).type: np.dtype(code) for code in NP_CODES}
 _TORCH_NAMES = {"bool", "bfloat16", "complex64", "complex128"} | {
     f"{kind}{bits}"
     for kind, sizes in {"int": (8, 16, 32, 64), "uint": (8, 16, 32, 64), "float": (16, 32, 64)}.items()
     for bits in sizes
 }
 _DEVICE = re.compile(r"(cpu|meta|cuda|mps)(:\d{1,3})?")
-_STRAIGHT = [bytes(range(axes)) for axes in range(MAX_AXES + 1)]  # the order of axes of most arrays
-_SIZES = [struct.Struct(f"<{axes}Q") for axes in range(MAX_AXES + 1)]
-U8, U64 = struct.Struct("<B"), struct.Struct("<Q")
 _WRITABLE, _GRAD, _PARAMETER, _META, _HAS_GRAD = 1, 2, 4, 8, 16
-
-
-class WireError(Exception):
-    """Bytes that are no message. The text says what is wrong with them, in a few words."""
-
-
-class Unsendable(WireError):  # noqa: N818
-    """A value that is too large, too deep, or no data. The text completes 'it is ...'."""
 
 
 def _torch() -> Any:
@@ -77,7 +77,7 @@ def encode(value: Any) -> bytes | None:
     if kind in _NP_TYPES:
         return b"g" + _name(_NP_TYPES[kind].str) + value.tobytes()  # type: ignore[no-any-return]
     if isinstance(value, np.dtype):
-        return b"n" + _name(value.str) if _NP_DTYPES.get(value.str) == value else None
+        return b"n" + _name(value.str) if NP_DTYPES.get(value.str) == value else None
     if kind is type and value in _NP_TYPES:
         return b"q" + _name(_NP_TYPES[value].str)
     torch = _torch()
@@ -91,7 +91,7 @@ def encode(value: Any) -> bytes | None:
     if kind is torch.device:
         return b"v" + _name(str(value))
     if kind is torch.Size:
-        return b"z" + _shape(value)
+        return b"z" + shape_of(value)
     return None
 
 
@@ -99,26 +99,21 @@ def _name(text: str) -> bytes:
     return U8.pack(len(text)) + text.encode("ascii")
 
 
-def _shape(shape: tuple[int, ...]) -> bytes:
-    return U8.pack(len(shape)) + _SIZES[len(shape)].pack(*shape)
-
-
-def _order(strides: tuple[int, ...]) -> list[int]:
+def _order(strides: tuple[int, ...]) -> bytes:
     """The axes, widest step in memory first, so that a transposed array arrives transposed."""
-    return sorted(range(len(strides)), key=lambda axis: -abs(strides[axis]))
+    return bytes(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis])))
 
 
 def _ndarray(value: np.ndarray[Any, Any]) -> bytes | None:
     name = value.dtype.str
-    if _NP_DTYPES.get(name) != value.dtype or value.ndim > MAX_AXES:
+    if NP_DTYPES.get(name) != value.dtype or value.ndim > MAX_AXES:
         return None
-    order, plain = _STRAIGHT[value.ndim], value
+    order, plain = STRAIGHT[value.ndim], value
     if not value.flags.c_contiguous:
-        order = bytes(_order(value.strides))
+        order = _order(value.strides)
         plain = value.transpose(list(order))
-    flags = U8.pack(_WRITABLE * value.flags.writeable)
-    head = b"a" + _name(name) + flags + _shape(value.shape) + order
-    return head + U64.pack(value.nbytes) + plain.tobytes()
+    head = written(name, _WRITABLE * value.flags.writeable, value.shape, order)
+    return b"a" + head + plain.tobytes()
 
 
 def _tensor(torch: Any, value: torch.Tensor) -> bytes | None:
@@ -130,8 +125,8 @@ def _tensor(torch: Any, value: torch.Tensor) -> bytes | None:
     flags |= _META * (value.device.type == "meta")
     gradient = value.grad if value.is_leaf else None
     flags |= _HAS_GRAD * (gradient is not None)
-    order = _STRAIGHT[value.ndim] if value.is_contiguous() else bytes(_order(value.stride()))
-    head = b"x" + _name(name) + U8.pack(flags) + _shape(tuple(value.shape)) + order
+    order = STRAIGHT[value.ndim] if value.is_contiguous() else _order(value.stride())
+    head = b"x" + written(name, flags, tuple(value.shape), order)
     if flags & _META:
         return head
     straight = value.detach().resolve_conj().resolve_neg().permute(tuple(order)).reshape(-1)
@@ -140,7 +135,10 @@ def _tensor(torch: Any, value: torch.Tensor) -> bytes | None:
     inner: bytes | None = b""
     if gradient is not None:
         inner = encode(gradient.detach()) if type(gradient) is torch.Tensor else None
-    return head + U64.pack(len(buffer)) + buffer + (b"N" if inner is None else inner)
+    return head + buffer + (b"N" if inner is None else inner)
+
+
+# Decoding
 
 
 def decode(tag: int, source: Decoder) -> Any:
@@ -152,17 +150,11 @@ def decode(tag: int, source: Decoder) -> Any:
 
 
 def _read_name(source: Decoder) -> str:
-    try:
-        return str(source.take(source.unpack(U8)), "ascii")
-    except UnicodeDecodeError as error:
-        raise WireError("a name that is not ASCII") from error
+    return ascii_of(source.take(source.unpack(U8)))
 
 
 def _read_np_dtype(source: Decoder) -> np.dtype[Any]:
-    name = _read_name(source)
-    if name not in _NP_DTYPES:
-        raise WireError("an array of no known dtype")
-    return _NP_DTYPES[name]
+    return np_dtype(_read_name(source))
 
 
 def _read_scalar(source: Decoder) -> Any:
@@ -173,7 +165,7 @@ def _read_scalar(source: Decoder) -> Any:
 def _read_size(source: Decoder) -> torch.Size:
     import torch
 
-    return torch.Size(_read_shape(source))
+    return torch.Size(checked(source.unpack(U8), source.unpack_all))
 
 
 def _read_device(source: Decoder) -> torch.device:
@@ -185,84 +177,46 @@ def _read_device(source: Decoder) -> torch.device:
     return torch.device(name)
 
 
-def _read_torch_dtype(source: Decoder) -> torch.dtype:
+def _torch_dtype(name: str) -> torch.dtype:
     import torch
 
-    name = _read_name(source)
     if name not in _TORCH_NAMES:
         raise WireError("a tensor of no known dtype")
     return getattr(torch, name)  # type: ignore[no-any-return]
 
 
-def _read_shape(source: Decoder) -> tuple[int, ...]:
-    axes = source.unpack(U8)
-    if axes > MAX_AXES:
-        raise WireError(f"{axes} axes")
-    shape: tuple[int, ...] = source.unpack_all(_SIZES[axes])
-    if math.prod(size for size in shape if size) > MAX_SIZE:
-        raise WireError("a shape beyond any memory")
-    return shape
-
-
-def _read_layout(source: Decoder) -> tuple[tuple[int, ...], bytes]:
-    shape = _read_shape(source)
-    order = bytes(source.take(len(shape)))
-    if order != _STRAIGHT[len(shape)] and sorted(order) != list(range(len(shape))):
-        raise WireError("axes in no order")
-    return shape, order
-
-
-def _read_buffer(source: Decoder, shape: tuple[int, ...], itemsize: int) -> memoryview:
-    """The buffer, if its announced length is what the shape needs. Nothing is allocated before."""
-    size = source.unpack(U64)
-    if size != math.prod(shape) * itemsize:
-        raise WireError(f"{size:,} bytes for shape {shape} of {itemsize} bytes each")
-    return source.take(size)
-
-
 def _array(data: memoryview, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """A writable array of its own memory. A bool byte other than 0 and 1 would compare as it likes."""
-    flat = np.frombuffer(bytearray(data), np.uint8)
-    if dtype == np.bool_ and flat.size and flat.max() > 1:
+    flat = np.frombuffer(bytearray(data), dtype)
+    if dtype.kind == "b" and flat.size and flat.view(np.uint8).max() > 1:
         raise WireError("a bool that is neither 0 nor 1")
-    return flat.view(dtype)
-
-
-def _inverse(order: bytes) -> list[int]:
-    return sorted(range(len(order)), key=order.__getitem__)
+    return flat
 
 
 def _read_ndarray(source: Decoder) -> np.ndarray[Any, Any]:
-    dtype = _read_np_dtype(source)
-    flags = source.unpack(U8)
-    shape, order = _read_layout(source)
-    flat = _array(_read_buffer(source, shape, dtype.itemsize), dtype)
-    if order == _STRAIGHT[len(shape)]:
-        value = flat.reshape(shape)
-    else:
-        value = flat.reshape([shape[axis] for axis in order]).transpose(_inverse(order))
-    value.flags.writeable = bool(flags & _WRITABLE)
+    head, dtype, size = read_np(bytes(source.take(source.unpack(U8))))
+    value: np.ndarray[Any, Any] = head.of(_array(source.take(size), dtype))
+    if not head.flags & _WRITABLE:
+        value.flags.writeable = False
     return value
 
 
 def _read_tensor(source: Decoder, nested: bool = False) -> torch.Tensor:
     import torch
 
-    dtype = _read_torch_dtype(source)
-    flags = source.unpack(U8)
-    shape, order = _read_layout(source)
+    head = read(bytes(source.take(source.unpack(U8))))
+    dtype, flags = _torch_dtype(head.name), head.flags
     if nested and flags & _HAS_GRAD:
         raise WireError("a gradient of a gradient")
     if flags & _GRAD and not (dtype.is_floating_point or dtype.is_complex):
         raise WireError(f"a gradient of {dtype}")
     if flags & _META:
-        value = torch.empty(shape, dtype=dtype, device="meta")
+        value = torch.empty(head.shape, dtype=dtype, device="meta")
     else:
-        data = _read_buffer(source, shape, dtype.itemsize)
+        data = source.take(math.prod(head.shape) * dtype.itemsize)
         kind = np.dtype(np.bool_ if dtype is torch.bool else np.uint8)
         flat = torch.from_numpy(_array(data, kind))
-        flat = flat.view(dtype) if len(data) else torch.empty(0, dtype=dtype)
-        value = flat.reshape([shape[axis] for axis in order]).permute(_inverse(order))
+        value = head.of(flat.view(dtype) if len(data) else torch.empty(0, dtype=dtype))
     if flags & _PARAMETER:
         value = torch.nn.Parameter(value, requires_grad=bool(flags & _GRAD))
     elif flags & _GRAD:
@@ -290,7 +244,7 @@ _READERS: dict[int, Callable[[Decoder], Any]] = {
     ord("g"): _read_scalar,
     ord("n"): _read_np_dtype,
     ord("q"): lambda source: _read_np_dtype(source).type,
-    ord("y"): _read_torch_dtype,
+    ord("y"): lambda source: _torch_dtype(_read_name(source)),
     ord("v"): _read_device,
     ord("z"): _read_size,
 }

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from autograder.wire.arrays import WireError
+from autograder.wire.errors import WireError
 
 T = TypeVar("T")
 _LENGTH, _FD = struct.Struct("<I"), struct.Struct("i")
@@ -40,7 +40,7 @@ class Channel:
         self._sock = sock
         self._limit = frame_bytes
         self._budget = total_bytes or None
-        self._early = bytearray()  # read with the frame before
+        self._early = b""  # read with the frame before
         self.deadline: float | None = None
         sock.setblocking(True)
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
@@ -67,22 +67,24 @@ class Channel:
         while view:
             view = view[self._try(self._sock.send, view[:_CHUNK]) or 0 :]
 
-    def receive(self) -> bytearray:
+    def receive(self) -> bytes | bytearray:
         """One frame. A length beyond the limit, or beyond what this side may still hear, is a WireError."""
-        while len(self._early) < _LENGTH.size:
-            self._early += self._part(_AHEAD)
-        (size,) = _LENGTH.unpack_from(self._early)
+        data = self._early
+        while len(data) < _LENGTH.size:
+            data += self._part(_AHEAD)
+        (size,) = _LENGTH.unpack_from(data)
         if size > self._limit:
             raise WireError(f"a frame of {size:,} bytes")
         if self._budget is not None:
             self._budget -= size
             if self._budget < 0:
                 raise WireError("more data than one submission may send")
-        frame = self._early[_LENGTH.size : _LENGTH.size + size]
-        del self._early[: _LENGTH.size + size]
-        return self._filled(frame, size)
+        end = _LENGTH.size + size
+        self._early = data[end:]
+        frame = data[_LENGTH.size : end]
+        return frame if len(frame) == size else self._filled(bytearray(frame), size)
 
-    def receive_passing(self) -> tuple[bytearray, socket.socket | None]:
+    def receive_passing(self) -> tuple[bytes | bytearray, socket.socket | None]:
         """One frame, and the socket that came with it if any. For a side that trusts the other.
 
         Sender and reader must take turns: a frame that came early would lose its socket.

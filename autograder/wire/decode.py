@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograder.wire import arrays
-from autograder.wire.arrays import U64, WireError
 from autograder.wire.encode import INT_BYTES, NAME_LENGTH, TYPES, Handle, Limits
+from autograder.wire.errors import WireError
 
-U16, U32 = struct.Struct("<H"), struct.Struct("<I")
+U16, U32, _U64 = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<Q")
 _F64, _COMPLEX, _HANDLE = struct.Struct("<d"), struct.Struct("<dd"), struct.Struct("<QB")
 _SMALL = 2**61 - 1  # below it an int is its own hash, so keys cannot be made to collide
 
@@ -87,7 +87,10 @@ class Decoder:
             raise WireError("text that is not UTF-8") from error
 
     def _value(self) -> Any:
-        tag = self.take(1)[0]
+        at = self._at
+        if at >= self._end:
+            raise WireError("a value announced, 0 bytes left")
+        self._at, tag = at + 1, self._data[at]
         read = _READERS.get(tag)
         if read is not None:
             return read(self)
@@ -180,7 +183,7 @@ class Decoder:
         return self._stand_in(Handle(number, name, bool(flags & 1), bool(flags & 2)))
 
     def read_own(self) -> Any:
-        number = self.unpack(U64)
+        number = self.unpack(_U64)
         if self._own is None:
             raise WireError("a handle where only data may be")
         return self._own(number)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograder.wire import arrays
-from autograder.wire.arrays import Unsendable, WireError
+from autograder.wire.errors import Unsendable, WireError
 
 __all__ = ["Encoder", "Handle", "Limits", "Unsendable", "WireError", "encode"]
 

@@ -39,43 +39,50 @@ def pack(message: tuple[Any, ...], limits: Limits) -> bytes:
 
 def unpack(data: bytes | bytearray, limits: Limits) -> tuple[Any, ...]:
     """The message that the bytes hold; anything of another form is a WireError."""
-    source = Decoder(data, limits=limits)
-    tag = bytes(source.take(1))
+    tag, view = data[:1], memoryview(data)
     if tag == b"?":
-        return _ask(source)
+        return _ask(view)
     if tag == b"=":
-        number, graph, told, changed = source.unpack_all(_OK)
-        tensors = Decoder(source.take(told), limits=limits).decode() if told else []
+        number, graph, told, changed = _head(_OK, view)
+        written, changes, body = _parts(view, _OK, told, changed)
+        tensors = Decoder(written, limits=limits).decode() if told else []
         if type(tensors) is not list:
             raise WireError("tensors that are none")
-        return "ok", number, graph, tensors, source.take(changed), source.rest()
+        return "ok", number, graph, tensors, changes, body
     if tag == b"!":
-        number, changed = source.unpack_all(_ERROR)
-        changes = source.take(changed)
-        what = Decoder(source.rest(), limits=limits).decode()
+        number, changed = _head(_ERROR, view)
+        changes, body = _parts(view, _ERROR, changed)
+        what = Decoder(body, limits=limits).decode()
         if type(what) is not dict:
             raise WireError("an error of no known form")
         return "error", number, what, changes
     raise WireError("a message of no known form")
 
 
-def _ask(source: Decoder) -> tuple[Any, ...]:
-    op, number, target, grad, objects, graphs, changed = source.unpack_all(_ASK)
-    words = source.take(8 * (objects + graphs))
-    dropped = struct.unpack(f"<{len(words) // 8}Q", words)
+def _ask(view: memoryview) -> tuple[Any, ...]:
+    op, number, target, grad, objects, graphs, changed = _head(_ASK, view)
+    words, changes, body = _parts(view, _ASK, 8 * (objects + graphs), changed)
+    dropped = struct.unpack(f"<{objects + graphs}Q", words)
     try:
         name = op.rstrip(b"\0").decode("ascii")
     except UnicodeDecodeError:
         raise WireError("a question of no known form") from None
-    changes = source.take(changed)
-    return (
-        "ask",
-        number,
-        name,
-        target,
-        grad == 1,
-        dropped[:objects],
-        dropped[objects:],
-        changes,
-        source.rest(),
-    )
+    return "ask", number, name, target, grad == 1, dropped[:objects], dropped[objects:], changes, body
+
+
+def _head(form: struct.Struct, view: memoryview) -> tuple[Any, ...]:
+    try:
+        return form.unpack_from(view, 1)
+    except struct.error:
+        raise WireError(f"{form.size} bytes announced, {len(view) - 1} left") from None
+
+
+def _parts(view: memoryview, head: struct.Struct, *sizes: int) -> list[memoryview]:
+    """The parts after the head, whose lengths it gave, and the rest."""
+    parts, at = [], 1 + head.size
+    for size in sizes:
+        if size > len(view) - at:
+            raise WireError(f"{size:,} bytes announced, {len(view) - at:,} left")
+        parts.append(view[at : at + size])
+        at += size
+    return [*parts, view[at:]]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograder.wire import arrays
-from autograder.wire.arrays import WireError
+from autograder.wire.errors import WireError
 
 
 class Lent:

@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograder.wire import envelope
-from autograder.wire.arrays import Unsendable, WireError
 from autograder.wire.channel import Channel
 from autograder.wire.decode import Decoder
 from autograder.wire.encode import Encoder, Handle, Limits
+from autograder.wire.errors import Unsendable, WireError
 from autograder.wire.lent import Lent, restore
 
 MAX_NESTING = 16

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from autograder.wire import arrays
-from autograder.wire.arrays import WireError
+from autograder.wire.errors import WireError
 
 if TYPE_CHECKING:
     from autograder.wire.peer import Peer
