@@ -79,7 +79,7 @@ def touched(cells: Sequence[Cell], exercise: str) -> list[int]:
 def _facts(source: str) -> _Facts | None:
     """None if the cell is not plain Python."""
     try:
-        symtable.symtable(source, "<cell>", "exec")  # refuses some that ast accepts
+        _table(source)  # refuses some that ast accepts
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
@@ -94,7 +94,8 @@ def _facts(source: str) -> _Facts | None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 called |= _names(node.func, ast.Load)
     only_defines = all(map(_defines, tree.body))
-    return _Facts(frozenset(_imported(tree)), frozenset(bound), frozenset(called), only_defines)
+    imported = frozenset(_imported(tree)) if "import" in source else frozenset()
+    return _Facts(imported, frozenset(bound), frozenset(called), only_defines)
 
 
 def _defines(statement: ast.stmt) -> bool:
@@ -106,13 +107,18 @@ def _defines(statement: ast.stmt) -> bool:
 @lru_cache(maxsize=4096)
 def used(source: str, tests: bool) -> frozenset[str]:
     """Global names that a cell looks up; a test's own names are its own, even in its functions."""
-    top = symtable.symtable(source, "<cell>", "exec")
+    top = _table(source)
     names = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
     inner = list(top.get_children())
     for scope in inner:
         names |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global()}
         inner += scope.get_children()
     return frozenset(names - binds(top) if tests else names)
+
+
+@lru_cache(maxsize=64)
+def _table(source: str) -> symtable.SymbolTable:
+    return symtable.symtable(source, "<cell>", "exec")
 
 
 def binds(top: symtable.SymbolTable) -> set[str]:
