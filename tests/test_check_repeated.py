@@ -42,6 +42,13 @@ def test_an_error_in_agrees_says_for_which_inputs():
     assert raised.value.__notes__ == ["The call was f(x, window) with x (3,), window 0, float64."]
 
 
+def test_agrees_makes_no_call_after_one_that_is_wrong():
+    seen = []
+    with pytest.raises(check.CheckFailed):
+        check.agrees("f(x)", lambda x: seen.append(x) or 3 * x, double, [((2,),)] * 4)
+    assert len(seen) == 1
+
+
 def test_agrees_works_on_tensors_and_passes_other_arguments_as_they_are():
     function = lambda x, power: x**power  # noqa: E731
     check.agrees("f(x, power)", function, function, [((2, 3), 2)], make=check.randn)

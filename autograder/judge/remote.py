@@ -9,15 +9,19 @@ and no arithmetic, so an object cannot lie to a test. Order: Remote, how message
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
 
 from autograder.wire.encode import Handle
 
 if TYPE_CHECKING:
     from autograder.judge.questions import JudgePeer
 
+SMALL = 1 << 20  # bytes of arguments that one message may take to several calls
 MAX_ITEMS = 100_000  # that one iteration may give
 
 
@@ -134,6 +138,27 @@ class Remote:
 def type_name(value: object) -> str | None:
     """The name of the class behind a Remote, None for anything else."""
     return value._remote_type if type(value) is Remote else None
+
+
+def together(function: Remote, cases: Sequence[Sequence[Any]]) -> list[Any]:
+    """What the function gives for the first of these cases, in one message; the rest is to be asked for.
+
+    Only numbers and small arrays go so. It ends before a call that raises an error or gives anything else.
+    """
+    small = all(sum(map(_weight, case)) < SMALL / len(cases) for case in cases)
+    if len(cases) < 2 or not small:
+        return []
+    call = function._remote_name + "(…)"
+    found = _ask(function, "calls", ([list(case) for case in cases],), call, call)
+    if type(found) is not list or len(found) > len(cases):
+        function._refuse("results that are none")
+    return found
+
+
+def _weight(value: Any) -> float:
+    if type(value) is np.ndarray:
+        return value.nbytes
+    return 8 if value is None or type(value) in (bool, int, float) else math.inf
 
 
 def _ask(remote: Remote, op: str, arguments: Any, call: str | Call, result: str = "") -> Any:

@@ -22,8 +22,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from autograder.learner import shell as shells
+from autograder.learner import alarm, shell as shells
 from autograder.learner.passed import number_of, stand_in
+from autograder.learner.together import calls
 from autograder.sandbox.rehearse import Asker, rehearse
 from autograder.wire import envelope
 from autograder.wire.channel import Channel, Closed
@@ -33,10 +34,6 @@ from autograder.wire.peer import Peer
 FRAME = 256 << 20
 _NONE: Mapping[str, Any] = {}
 TEXT = 1500  # characters of an error's text that are sent
-
-
-class OutOfTime(BaseException):
-    """Raised in the learner's code when its time is over."""
 
 
 class Learner(Peer):
@@ -58,6 +55,7 @@ class Learner(Peer):
             "snapshot": self.snapshot,
             "name": self.name,
             "call": lambda function, args, kwargs=_NONE: function(*args, **kwargs),
+            "calls": calls,
             "get": lambda thing, name: getattr(thing, name),
             "set": lambda thing, name, value: setattr(thing, name, value),
             "item": lambda thing, key: thing[key],
@@ -85,19 +83,19 @@ class Learner(Peer):
         if self._timed:
             return question(self.objects[target], *arguments)
         self._timed = True
-        _alarm(self.seconds)
+        alarm.ring_after(self.seconds)
         try:
             return question(self.objects[target], *arguments)
         finally:
-            _alarm(0)
+            alarm.ring_after(0)
             self._timed = False
 
     # Questions
 
     def cell(self, label: str, text: str, seconds: float, most: int) -> tuple[list[Any], Any]:
-        _alarm(seconds)
+        alarm.ring_after(seconds)
         outputs, error = shells.run(self.shell, label, text, most)
-        _alarm(0)
+        alarm.ring_after(0)
         return outputs, None if error is None else self.error_data(error)
 
     def snapshot(self, seconds: float, most: int) -> None:
@@ -159,7 +157,7 @@ class Learner(Peer):
             "line": line,
             "function": function,
             "raised": self.errors.get(id(error), 0),
-            "late": isinstance(error, OutOfTime),
+            "late": isinstance(error, alarm.OutOfTime),
         }
 
     def error_of(self, data: Any) -> BaseException:
@@ -245,7 +243,7 @@ def serve(sock: socket.socket) -> None:
 def _own_process(learner: Learner, sock: socket.socket | None) -> NoReturn:
     """The rest of a forked process's life: answer on the socket, or on the one it has."""
     try:
-        signal.signal(signal.SIGALRM, _out_of_time)
+        alarm.listen()
         if sock is not None:
             learner.channel.close()
             learner.channel = Channel(sock, FRAME)
@@ -271,11 +269,3 @@ def _seed() -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.default_generator.manual_seed(0)
-
-
-def _alarm(seconds: float) -> None:
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5 if seconds else 0)
-
-
-def _out_of_time(signum: int, frame: object) -> None:
-    raise OutOfTime("the time is over")

@@ -1,13 +1,14 @@
 """How a call behaves: whether it is written, which error it raises, whether it leaves its inputs alone.
 
-Order: not_written (for check.exercise), wrong_error (check.raises), names and copies, changed (check.kept).
+Order: not_written (for check.exercise), wrong_error (check.raises), names and copies, changed (check.kept),
+difference.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -109,10 +110,21 @@ def changed(
     given = [*inputs, *keywords.values()]
     before = [copy(item) for item in given]
     function(*inputs, **keywords)
+    return difference(call, before, given, keywords, type_name)
+
+
+def difference(
+    call: str,
+    before: Sequence[Any],
+    given: Sequence[Any],
+    keywords: Collection[str],
+    type_name: Callable[[Any], str],
+) -> str:
+    """'' or which of the inputs given, the last of them by keyword, is not what its copy was before."""
     for place, (old, new) in enumerate(zip(before, given, strict=True)):
         if old is ... or same_array(old, new):
             continue
-        name = [*argument_names(call, len(inputs)), *keywords][place]
+        name = [*argument_names(call, len(given) - len(keywords)), *keywords][place]
         wrong = compare.problem(name, new, old, None, compare.Rules(0.0, type_name))
         if wrong:
             text = wrong.text.replace("\n  got ", "\n  after ", 1).replace("\n  want ", "\n  before ", 1)

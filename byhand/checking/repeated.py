@@ -52,26 +52,24 @@ def agrees(
     """
     from byhand import check
 
-    given_cases = list(cases)
+    given_cases, tries = list(cases), []
     for place, case in enumerate(given_cases):
         arguments = [make(*one) if isinstance(one, tuple) else one for one in case]
         want = reference(*arguments)
         for dtype in dtypes if every or place in (0, len(given_cases) - 1) else dtypes[:1]:
             given = [_cast(one, dtype) for one in arguments]
             told = f"{call} with {_told(call, given)}, {dtype}"
-            results: list[Any] = []
-            try:
-                check.kept(call, _noting(function, results), *given)
-            except check.CheckFailed:
-                raise
-            except Exception as error:  # the learner's: its text alone does not say for which inputs
-                error.add_note(f"The call was {told}.")
-                raise
-            check.values(told, results[0], _result(want, given, dtype), **rules)
-
-
-def _noting(function: Callable[..., Any], results: list[Any]) -> Callable[..., None]:
-    return lambda *arguments: results.append(function(*arguments))
+            tries.append((told, given, [behaviour.copy(one) for one in given], _result(want, given, dtype)))
+    results = check.host.results(function, [given for _, given, _, _ in tries])
+    for told, given, before, wanted in tries:
+        try:
+            got = next(results)
+        except Exception as error:  # the learner's: its text alone does not say for which inputs
+            error.add_note(f"The call was {told}.")
+            raise
+        if text := behaviour.difference(call, before, given, (), check.host.type_name):
+            raise check.CheckFailed(text)
+        check.values(told, got, wanted, **rules)
 
 
 def _cast(one: Any, dtype: str) -> Any:
