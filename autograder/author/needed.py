@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from autograder.author.lesson import Cell
+from byhand.checking.helpers import looked_up_in
 
 _PROSE = ("markdown", "written")
 
@@ -108,11 +109,7 @@ def _defines(statement: ast.stmt) -> bool:
 def used(source: str, tests: bool) -> frozenset[str]:
     """Global names that a cell looks up; a test's own names are its own, even in its functions."""
     top = _table(source)
-    names = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
-    inner = list(top.get_children())
-    for scope in inner:
-        names |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global()}
-        inner += scope.get_children()
+    names = looked_up_in(top)
     return frozenset(names - binds(top) if tests else names)
 
 

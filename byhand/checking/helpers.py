@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from byhand.checking.source import DEFINED, bound_in, imported, nodes_of, parse
+from byhand.checking.source import DEFINED, bound_in, imported, nodes_of, parse, text_of
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,13 @@ def aliases(tree: ast.AST) -> dict[str, str]:
 def looked_up(tree: ast.Module) -> set[str]:
     """Global names that the code looks up, in its functions too."""
     try:
-        top = symtable.symtable(ast.unparse(tree), "<cell>", "exec")
+        return looked_up_in(symtable.symtable(text_of(tree), "<cell>", "exec"))
     except (SyntaxError, ValueError, RecursionError):
         return set()
+
+
+def looked_up_in(top: symtable.SymbolTable) -> set[str]:
+    """Global names that code with this table of its top level looks up, in its functions too."""
     names = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
     inner = list(top.get_children())
     for scope in inner:

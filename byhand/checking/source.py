@@ -51,15 +51,26 @@ def parse(text: str) -> ast.Module | SyntaxError:
     """
     text = text.replace("\r\n", "\n")
     try:
-        return ast.parse(text)
+        return _parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         lines = "\n".join(map(_as_python, text.split("\n")))
     try:
-        return ast.parse(lines)
+        return _parsed(lines)
     except SyntaxError as error:
         return error
     except (ValueError, RecursionError, MemoryError) as error:
         return SyntaxError(str(error))
+
+
+def _parsed(text: str) -> ast.Module:
+    tree = ast.parse(text)
+    vars(tree)["text"] = text
+    return tree
+
+
+def text_of(tree: ast.Module) -> str:
+    """The text of which parse made the tree; of another tree one that Python reads alike."""
+    return vars(tree).get("text") or ast.unparse(tree)
 
 
 def _as_python(line: str) -> str:
