@@ -9,13 +9,14 @@ Order: one layer, what merging gives, putting it into a model.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from byhand import check, lora
-from byhand.probes.tuning import STACK, Make, pair, told, training
+from byhand.probes.tuning import STACK, Make, pair, told, training, welcome
 
 # LoRALinear
 
@@ -197,7 +198,9 @@ def injects(function: Callable[..., Any], make: Make) -> None:
         call = told("inject_lora", plan, targets, rank, alpha)
         linears = [name for name, part in mine.named_modules() if isinstance(part, nn.Linear)]
         want = [name for name in linears if any(lora.fits(name, target) for target in targets)]
-        _chosen(call, plain(function(model, targets, rank, alpha)), want, linears)
+        why = "each target is the name of an nn.Linear, or its end after a dot."
+        found = welcome(call, partial(function, model, targets, rank, alpha), why)
+        _chosen(call, plain(found), want, linears)
         injected(call, model, mine, want, rank, alpha / rank)
     _unmatched(function, make)
 

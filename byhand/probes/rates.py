@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from byhand import check
-from byhand.probes.tuning import BLOCK, STACK, Make, Plan, told
+from byhand.probes.tuning import BLOCK, STACK, Make, Plan, told, welcome
 
 # layerwise_rates
 
@@ -149,7 +150,9 @@ def stops(make: Callable[..., Any]) -> None:
     for nan in losses_of_nan:
         stopper, told = make(5), "EarlyStopping(5), losses 1.0 and nan"
         stopper.update(1.0)
-        check.values(f"{told}: the last update", stopper.update(nan), True)
+        last = f"{told}: the last update"
+        why = "NaN ends the training."
+        check.values(last, welcome(last, partial(stopper.update, nan), why), True)
         check.values(f"{told}: best", stopper.best, 1.0)
     check.values("EarlyStopping(3).update(nan), at once", make(3).update(math.nan), True)
     rng = check.rng()

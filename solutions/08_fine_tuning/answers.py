@@ -145,7 +145,7 @@ def freeze(model, patterns):
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 # %% wrong freeze: patterns taken as part of the name
-# reads: no parameter matches
+# reads: no ValueError is due: each pattern matches a whole name
 def freeze(model, patterns):
     named = list(model.named_parameters(remove_duplicate=False))
     for pattern in patterns:
@@ -157,7 +157,7 @@ def freeze(model, patterns):
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 # %% wrong freeze: patterns taken as regular expressions
-# reads: no parameter matches
+# reads: no ValueError is due: each pattern matches a whole name
 import re
 
 
@@ -172,7 +172,7 @@ def freeze(model, patterns):
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 # %% wrong freeze: a star that stops at dots
-# reads: no parameter matches
+# reads: no ValueError is due: each pattern matches a whole name
 def freeze(model, patterns):
     def matches(name, pattern):
         parts, wanted = name.split("."), pattern.split(".")
@@ -1121,7 +1121,7 @@ def inject_lora(model, targets, rank, alpha):
     return chosen
 
 # %% wrong inject_lora: the last part of the name only
-# reads: no nn.Linear is called 'blocks.1.down'
+# reads: no ValueError is due: each target is the name of an nn.Linear, or its end after a dot
 def inject_lora(model, targets, rank, alpha):
     linears = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
     found = {target: [name for name in linears if name.rpartition(".")[2] == target] for target in targets}
@@ -2196,7 +2196,7 @@ class EarlyStopping:
         return self.over
 
 # %% wrong EarlyStopping: an error at NaN
-# reads: nan
+# reads: no ValueError is due: NaN ends the training
 class EarlyStopping:
 
     def __init__(self, patience, min_delta=0.0):
