@@ -10,7 +10,7 @@ import torch
 from autograder.judge.questions import Gone, RemoteError
 from autograder.judge.shown import readable
 from autograder.wire.errors import Unsendable
-from tests.pair import Limits, check_of, judged, learner, solution
+from tests.pair import Limits, check_of, judged, learner, peer, solution
 
 
 def test_an_error_is_of_the_builtin_class_of_its_name() -> None:
@@ -30,6 +30,25 @@ def test_errors_that_end_programs_are_ordinary_errors_here(what: str) -> None:
     with learner(f"def f(): raise {what}") as names, pytest.raises(RemoteError) as caught:
         names["f"]()
     assert not isinstance(caught.value, AssertionError | StopIteration)
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [
+        ("np.linalg.LinAlgError", "LinAlgError"),
+        ("KeyError", "KeyError"),
+        ("type('Secret' + str(7), (Exception,), {})", "object"),
+        ("type('Secret' + str(7), (Exception,), {'__module__': 'numpy'})", "object"),
+    ],
+)
+def test_a_hidden_check_names_the_errors_of_libraries_and_none_that_are_made_up(
+    raised: str, shown: str
+) -> None:
+    with learner(f"import numpy as np\ndef f():\n    kind = {raised}\n    raise kind('no')") as names:
+        peer(names).hidden = True
+        with pytest.raises(RemoteError) as error:
+            names["f"]()
+    assert error.value.origin.names[0] == shown
 
 
 def test_a_process_that_ends_is_told_and_asked_no_more() -> None:

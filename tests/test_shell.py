@@ -1,5 +1,6 @@
 """A cell that is read as plain Python is one that IPython itself would leave alone."""
 
+import sys
 import warnings
 from contextlib import suppress
 
@@ -59,7 +60,8 @@ def test_most_cells_of_a_lesson_are_plain_and_ipython_leaves_them_alone(name: st
 
 
 @pytest.fixture
-def shell() -> shells.Shell:
+def shell(monkeypatch: pytest.MonkeyPatch) -> shells.Shell:
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # which a shell replaces
     return shells.Shell(user_ns={}, config=Config({"HistoryManager": {"enabled": False}}))
 
 

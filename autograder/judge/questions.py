@@ -176,7 +176,7 @@ class JudgePeer(Peer):
             return self._raised[raised - 1]
         if late:
             self.end(f"{self._call} took longer than {self.budget.call_seconds:g} seconds", late=True)
-        names = tuple(self.shown_name(name) for name in names)
+        names = tuple(self.shown_name(name).rpartition(".")[2] for name in names)
         text = clean(text, HIDDEN_TEXT if self.hidden else MAX_TEXT)
         self.said.append(text)
         error = error_class(names)(text)

@@ -148,7 +148,8 @@ class Learner(Peer):
         return stand_in(self, handle)
 
     def error_data(self, error: BaseException) -> dict[str, Any]:
-        names = [_cut(cls.__name__, 80) for cls in type(error).__mro__[:12] if issubclass(cls, BaseException)]
+        bases = [cls for cls in type(error).__mro__[:12] if issubclass(cls, BaseException)]
+        names = [_cut(_type_name(cls), 80) for cls in bases]
         label, line, function = _innermost_cell(error)
         return {
             "names": names,

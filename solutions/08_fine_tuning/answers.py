@@ -2919,7 +2919,7 @@ def tune_translator():
     return model
 
 # %% wrong tune_translator: another rank than the file's
-# reads: does not fit the model
+# reads: WeightsError
 def tune_translator():
     model = tuning.start()
     targets, rank, alpha = ["q_proj", "k_proj", "v_proj", "out_proj", "up", "down"], 2, 48.0
