@@ -24,8 +24,8 @@ from autograder.course import Course
 from autograder.grading import grade
 from autograder.grading.gradebook import Book
 from autograder.grading.job import Settings
+from tests.places import TINY
 
-TINY = Path(__file__).parent / "tiny_lesson"
 NAME = "90_tiny"
 DOT = "def dot(query, keys):\n    return SCALE * (keys @ query)"
 WRONG_DOT = "def dot(query, keys):\n    return keys @ query"

@@ -5,7 +5,8 @@
 Only labels differ: "softmax" instead of "Test cell", "Check of softmax" for "Grade cell: test_softmax".
 nbgrader copies and validates a notebook at every step, colours the lesson's own unchanged cells anew for
 every learner, and reads its own page again to add a word to pictures. Here a cell that was shown before is
-taken from memory, with its scores as part of what must be equal. tests/test_feedback.py compares the two.
+taken from memory, with its scores as part of what must be equal.
+tests/autograder/feedback/test_feedback.py compares the two.
 Order: the exporter, labels, pictures, the style.
 """
 

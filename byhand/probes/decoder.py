@@ -3,8 +3,8 @@
     probe_decoder.block(DecoderBlock, check.generator())
 
 The hidden checks call this with fresh random inputs. What is right comes from slow formulas in float64, head
-by head, which tests/test_probe_translation.py compares with torch's own layers. Answers may be in another
-process: layers are asked only through calls, parameters are set by load_state_dict.
+by head, which tests/byhand/probes/test_translation.py compares with torch's own layers. Answers may be in
+another process: layers are asked only through calls, parameters are set by load_state_dict.
 Order: names and shapes, the slow formulas, a decoder's block.
 """
 

@@ -26,8 +26,8 @@ from autograder.grading.job import Graded, Job, Settings
 from autograder.grading.worklist import grader_version, lesson_digest
 from autograder.intake.stage import stage
 from tests.attacks import Attack, Kit
+from tests.places import TINY
 
-TINY = Path(__file__).parent.parent / "tiny_lesson"
 LESSON = "90_tiny"
 SHARED_PLACES = ("/", "/tmp", "/var/tmp", "/dev/shm", "/run", "~", "~/.ipython/profile_default/startup")
 LIMITS = {

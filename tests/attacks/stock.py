@@ -29,8 +29,8 @@ from autograder.sandbox import wall
 from tests.attacks import FILE, RIGHT_DOT, RIGHT_SHARE, Attack, Kit
 from tests.attacks.field import LESSON, with_canary
 from tests.inside.stock_driver import ATTACKER, VICTIM
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 90.0  # for both submissions; the honest one alone needs about 4
 DISK = 512 << 20
 EXTRA = ("share/jupyter", "etc/jupyter", "pyvenv.cfg")  # where kernels, and the environment, are described

@@ -1,0 +1,154 @@
+"""check.source: helpers in other cells and ways round the names, closed while grading."""
+
+from __future__ import annotations
+
+import pytest
+import torch.nn  # noqa: F401 - modules are known once they are loaded, as they are while grading
+
+from byhand import check
+from byhand.checking import ready
+from tests.byhand.checking.test_source import Cells, said
+
+COURSE = "from byhand import blocks\nfrom torch import nn"
+PART = ("EncoderBlock",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("b = blocks\nweights = b.EncoderBlock", "uses byhand.blocks.EncoderBlock"),
+        ("from byhand.parts.encoder import EncoderBlock as E", "uses byhand.parts.encoder.EncoderBlock"),
+        ("import byhand.parts.encoder as home", "uses byhand.parts.encoder"),
+        ("from byhand.probes import encoder", "uses byhand.probes.encoder"),
+        ("weights = blocks.__getattr__('Encoder' 'Block')", "uses byhand.blocks.__getattr__"),
+        ("def weights(course=blocks):\n    return course.parts", "hands on all of byhand.blocks"),
+        ("weights = pick(blocks)", "hands on all of byhand.blocks"),
+        ("weights = getattr(blocks, 'Encoder' + 'Block')", "asks byhand.blocks for a name that it works out"),
+        ("weights = getattr(nn, name)", "asks torch.nn for a name that it works out"),
+        (
+            "import importlib\nm = importlib.import_module('byhand.' + name)",
+            "a module whose name it works out",
+        ),
+        ("import sys\nweights = sys.modules['x'].y", "uses sys.modules"),
+        ("weights = nn.Module.__subclasses__()", "uses torch.nn.Module.__subclasses__"),
+        ("weights = (b := blocks).EncoderBlock", "uses byhand.blocks.EncoderBlock"),
+        ("weights = globals()['blocks'].EncoderBlock", "uses byhand.blocks.EncoderBlock"),
+        ("weights = vars(blocks).get('EncoderBlock')", "uses byhand.blocks.EncoderBlock"),
+        ("weights = [*vars(blocks).values()][0]", "takes all names at once"),
+        ("weights = {**globals()}['x']", "takes all names at once"),
+        ("class H:\n    b = blocks\nweights = H.b.parts", "hands on all of byhand.blocks"),
+        ("def weights(x, lib=nn):\n    return getattr(lib, x)", "hands on all of torch.nn"),
+        ("from functools import reduce\nweights = reduce(getattr, names, nn)", "hands on"),
+        (
+            "match blocks:\n    case object(EncoderBlock=weights):\n        pass",
+            "uses byhand.blocks.EncoderBlock",
+        ),
+        ("import operator\nweights = operator.attrgetter('x')(nn)", "uses operator.attrgetter"),
+        ("weights = __builtins__.eval('x')", "uses __builtins__.eval"),
+        ("weights = %mymagic x", "uses get_ipython"),
+    ],
+)
+def test_ways_round_the_names_are_closed(monkeypatch: pytest.MonkeyPatch, text: str, words: str) -> None:
+    assert words in said(monkeypatch, text, COURSE, forbid=PART)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "b = blocks\nweights = b.attention",
+        "def weights(self, n):\n    return getattr(self, f'norm{n}')",
+        "weights = map(blocks.attention, x)",
+        "weights = getattr(blocks, 'attention')",
+        "from byhand.blocks import attention",
+        "from byhand import translation\nweights = translation.fit(1)",
+        "def weights(layer, n):\n    return getattr(layer, f'norm{n}')",
+        "weights = globals().get('mine') or blocks.attention",
+        "import copy\nweights = copy.deepcopy(layer)",
+        "token = 3\nweights = [token]",
+        "weights = vars(self)['norm']",
+    ],
+)
+def test_parts_of_the_course_may_be_used_by_name(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    assert said(monkeypatch, text, COURSE, forbid=PART) == ""
+
+
+def test_helpers_in_other_cells_are_read_while_grading(monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = "def near(x):\n    return far(x)\n\ndef far(x):\n    return blocks.EncoderBlock(x)"
+    text, options = "def weights(x):\n    return near(x)", {"forbid": PART}
+    assert said(monkeypatch, text, COURSE, helper, **options) == ""
+    told = said(monkeypatch, text, COURSE, helper, grading=True, **options)
+    assert "line 5 of the definition of far, which it uses, uses byhand.blocks.EncoderBlock" in told
+    assert said(monkeypatch, "weights = 1", COURSE, helper, grading=True, **options) == ""
+    assert "far" in said(monkeypatch, "weights = 1", COURSE, helper, grading=True, also=["near"], **options)
+
+
+def test_an_exercise_that_is_solved_in_a_forbidden_way_costs_no_other_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other, options = (
+        "def solved_before(x):\n    return blocks.EncoderBlock(x)",
+        {"forbid": PART, "grading": True},
+    )
+    text = "weights = solved_before(1)"
+    assert said(monkeypatch, text, COURSE, other, failed="solved_before", **options) == ""
+    assert "EncoderBlock" in said(monkeypatch, text, COURSE, other, **options)
+
+
+def test_what_an_exercise_may_use_is_read_unless_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Cells(
+        "weights = before(1)", COURSE, "def before(x):\n    return blocks.EncoderBlock(x)", grading=True
+    )
+    monkeypatch.setattr(check, "host", host)
+    with pytest.raises(check.CheckFailed, match="the definition of before"):
+        check.source("weights", PART, uses=["before"])
+    host.record("before", False, "")
+    check.source("weights", PART, uses=["before"])
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("def weights(x):\n    return lib(x)", "def get():\n    global lib\n    lib = blocks.EncoderBlock"),
+        ("def weights(x):\n    return np.lib(x)", "import numpy as np\nnp.lib = blocks.EncoderBlock"),
+        ("def weights(x):\n    return t[0](x)", "t = []\nt.append(blocks.EncoderBlock)"),
+        ("def weights(x):\n    return t[0](x)", "t = [0]\ndef put():\n    t[0] = blocks.EncoderBlock\nput()"),
+        ("def weights(x):\n    return T.lib(x)", "class T: ...\nsetattr(T, 'lib', blocks.EncoderBlock)"),
+        ("def weights(x):\n    return lib(x)", "%time lib = blocks.EncoderBlock"),
+        ("old = weights\ndef weights(x):\n    return old(x)", "weights = blocks.EncoderBlock"),
+        ("def weights(x):\n    return mine.part(x)", "import mine_of_no_library as mine"),
+    ],
+)
+def test_helpers_given_in_unusual_ways_are_read(
+    monkeypatch: pytest.MonkeyPatch, text: str, other: str
+) -> None:
+    words = "a file and no library" if "mine" in text else "EncoderBlock"
+    assert words in said(monkeypatch, text, COURSE, other, forbid=PART, grading=True)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "weights = blocks.EncoderBlock",
+        "def weights(x):\n    return helper(x)\ndef helper(x):\n    return blocks.EncoderBlock(x)",
+        "from byhand.blocks import EncoderBlock as weights",
+        "def give():\n    global weights\n    weights = blocks.EncoderBlock\ngive()",
+    ],
+)
+def test_a_later_cell_that_gives_the_name_anew_is_read(monkeypatch: pytest.MonkeyPatch, after: str) -> None:
+    text, options = "def weights(x):\n    return x", {"forbid": PART, "grading": True}
+    told = said(monkeypatch, text, COURSE, after, after=after, **options)
+    assert "EncoderBlock" in told
+    assert said(monkeypatch, text, COURSE, after, **options) == ""  # an earlier one has no effect
+
+
+def test_a_star_import_in_a_later_cell_may_give_the_name_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    text, star = "def weights(x):\n    return x", "from byhand.blocks import *"
+    told = said(monkeypatch, text, star, after=star, forbid=("blocks.weights",), grading=True)
+    assert "another cell, which defines weights anew, uses byhand.blocks.weights" in told
+
+
+def test_a_layer_may_call_its_own_weights_what_is_ready_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "def weights(self, x):\n    self.attention_weights = x.T\n    return self.attention_weights"
+    assert said(monkeypatch, own, COURSE, forbid=ready.ATTENTION) == ""
+    ours = "weights = blocks.attention"
+    assert "uses byhand.blocks.attention" in said(monkeypatch, ours, COURSE, forbid=ready.ATTENTION)
