@@ -18,7 +18,7 @@ from pathlib import Path
 
 from autograder.author import bank
 from autograder.author.bank import Answer
-from autograder.author.lesson import SOLUTIONS, Lesson, LessonError
+from autograder.author.lesson import SOLUTIONS, Lesson, LessonError, weights
 
 NAMES = """
     ana bo chen dara eli fay gus hana ivo jun kofi lena
@@ -67,7 +67,7 @@ def members(lesson: Lesson, solutions: Path = SOLUTIONS) -> list[Member]:
 
 def work(member: Member, notebook: Path, solutions: Path = SOLUTIONS) -> None:
     """Do what this learner does in a fetched notebook; who trained hands in the author's weights."""
-    for file in (solutions / notebook.stem).glob("*.safetensors"):
+    for file in weights(notebook.stem, solutions):
         shutil.copy(file, notebook.parent)
     if member.file:
         notebook.write_bytes(member.file)

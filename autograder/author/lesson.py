@@ -91,6 +91,11 @@ def read(name: str, solutions: Path = SOLUTIONS) -> Lesson:
     return Lesson(name, cells)
 
 
+def weights(name: str, solutions: Path = SOLUTIONS) -> list[Path]:
+    """The files of trained weights that the lesson's author hands in beside the notebook."""
+    return sorted((solutions / name).resolve().glob("*.safetensors"))
+
+
 def _cell(raw: Any, where: str) -> Cell:
     kind = _kind(raw, where)
     meta = raw.metadata.get("nbgrader", {})

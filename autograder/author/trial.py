@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.author import bank
-from autograder.author.lesson import SOLUTIONS, Cell, Lesson, LessonError, names, read
+from autograder.author.lesson import SOLUTIONS, Cell, Lesson, LessonError, names, read, weights
 from autograder.author.needed import needed, touched
 from autograder.author.submitted import SubmittedHost
 from autograder.verdict import Report, Verdict
@@ -125,12 +125,11 @@ def run_bank(name: str, exercise: str = "", jobs: int = 2, solutions: Path = SOL
     """Try every known answer of a lesson (or of one exercise), in bank order, `jobs` at a time."""
     lesson = read(name, solutions)
     answers = [answer for answer in bank.read(name, solutions) if exercise in ("", answer.exercise)]
-    files = sorted((solutions / name).resolve().glob("*.safetensors"))
     _warm()
     context = multiprocessing.get_context("fork")
     with context.Pool(jobs, maxtasksperchild=1) as pool:
         work = ((lesson, answer, seed) for seed, answer in enumerate(answers, 1))
-        yield from pool.imap(partial(_try, files=files), work)
+        yield from pool.imap(partial(_try, files=weights(name, solutions)), work)
 
 
 def _warm() -> None:

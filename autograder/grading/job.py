@@ -98,8 +98,7 @@ def own_solutions(read: Lesson, solutions: Path) -> Staged:
     """The lesson's own solutions, as if they were handed in."""
     from autograder.author.release import source_notebook, to_bytes  # loads nbgrader, which takes a second
 
-    weights = (solutions / read.name).glob("*.safetensors")
-    files = {path.name: path.read_bytes() for path in weights}
+    files = {path.name: path.read_bytes() for path in lesson.weights(read.name, solutions)}
     return Staged(to_bytes(source_notebook(read)), files)
 
 

@@ -49,8 +49,7 @@ def _split(worker: Worker, name: str, cells: list[Cell], places: list[int]) -> R
 
 def _files(name: str) -> dict[str, bytes]:
     """The weights that the lesson's author hands in."""
-    found = (lesson.SOLUTIONS / name).glob("*.safetensors")
-    return {path.name: path.read_bytes() for path in found}
+    return {path.name: path.read_bytes() for path in lesson.weights(name)}
 
 
 @pytest.mark.parametrize("name", LESSONS)
