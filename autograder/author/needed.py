@@ -16,7 +16,9 @@ from functools import lru_cache
 from autograder.author.lesson import Cell
 from byhand.checking.helpers import looked_up_in
 
+LONGEST = 50_000  # characters of a cell that is read; a longer one runs, whatever it uses
 _PROSE = ("markdown", "written")
+_ANYTHING = {"eval", "exec", "globals", "get_ipython"}  # what these use cannot be read
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,15 @@ class _Facts:
     """What the text of a cell says. called: names whose methods it calls, which may change them.
 
     only_defines: it only imports, and binds names to functions, classes and values.
+    own: names that it binds at its top level, anywhere in it. looked_up: global names, in its functions too.
     """
 
     imported: frozenset[str]
     bound: frozenset[str]
     called: frozenset[str]
     only_defines: bool
+    own: frozenset[str]
+    looked_up: frozenset[str]
 
     def defined(self, modules: set[str]) -> frozenset[str]:
         """Names that the cell binds at top level, and objects that it may change."""
@@ -49,7 +54,8 @@ def needed(cells: Sequence[Cell], always: Collection[int] = ()) -> list[int]:
         if cells[place].kind != "code" or place in always or fact.defined(modules) & wanted:
             places.append(place)
             wanted |= used(cells[place].source, tests=cells[place].kind == "test")
-    return places[::-1]
+    theirs = (fact for place, fact in facts.items() if place in always or cells[place].kind == "solution")
+    return list(facts) if any(fact and fact.looked_up & _ANYTHING for fact in theirs) else places[::-1]
 
 
 def touched(cells: Sequence[Cell], exercise: str) -> list[int]:
@@ -76,12 +82,17 @@ def touched(cells: Sequence[Cell], exercise: str) -> list[int]:
     return [places[at] for at in needed(as_code, {places.index(answer)})]
 
 
-@lru_cache(maxsize=4096)  # most cells of a class are the lesson's own
 def _facts(source: str) -> _Facts | None:
-    """None if the cell is not plain Python."""
+    """None if the cell is not plain Python, or too long to be read."""
+    return _read(source) if len(source) <= LONGEST else None
+
+
+@lru_cache(maxsize=1024)  # most cells of a class are the lesson's own
+def _read(source: str) -> _Facts | None:
     try:
-        _table(source)  # refuses some that ast accepts
+        top = symtable.symtable(source, "<cell>", "exec")  # refuses some that ast accepts
         tree = ast.parse(source)
+        looked_up = frozenset(looked_up_in(top, tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     bound: set[str] = set()
@@ -96,7 +107,13 @@ def _facts(source: str) -> _Facts | None:
                 called |= _names(node.func, ast.Load)
     only_defines = all(map(_defines, tree.body))
     imported = frozenset(_imported(tree)) if "import" in source else frozenset()
-    return _Facts(imported, frozenset(bound), frozenset(called), only_defines)
+    own = frozenset(binds(top))
+    return _Facts(imported, frozenset(bound), frozenset(called), only_defines, own, looked_up)
+
+
+def binds(top: symtable.SymbolTable) -> set[str]:
+    """Names that a cell binds at its top level, anywhere in it."""
+    return {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
 
 
 def _defines(statement: ast.stmt) -> bool:
@@ -105,22 +122,15 @@ def _defines(statement: ast.stmt) -> bool:
     return isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))
 
 
-@lru_cache(maxsize=4096)
 def used(source: str, tests: bool) -> frozenset[str]:
-    """Global names that a cell looks up; a test's own names are its own, even in its functions."""
-    top = _table(source)
-    names = looked_up_in(top)
-    return frozenset(names - binds(top) if tests else names)
+    """Global names that a cell looks up; a test's own names are its own, even in its functions.
 
-
-@lru_cache(maxsize=64)
-def _table(source: str) -> symtable.SymbolTable:
-    return symtable.symtable(source, "<cell>", "exec")
-
-
-def binds(top: symtable.SymbolTable) -> set[str]:
-    """Names that a cell binds at its top level, anywhere in it."""
-    return {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    Raises: SyntaxError if the cell cannot be read.
+    """
+    facts = _facts(source)
+    if facts is None:
+        raise SyntaxError("not plain Python, or too long")
+    return facts.looked_up - facts.own if tests else facts.looked_up
 
 
 def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:

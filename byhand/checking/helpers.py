@@ -70,12 +70,7 @@ def _before_it_is_defined(tree: ast.Module, name: str) -> bool:
     """Whether the cell looks its own name up before it gives it a meaning: `old = softmax`."""
     for statement in tree.body:
         gives = name in _gives(statement)[0]
-        parts: list[ast.AST] = [statement]
-        if isinstance(statement, ast.ClassDef):
-            parts = [*statement.bases, *statement.keywords, *statement.decorator_list]
-        elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-            parts = [statement.args, *statement.decorator_list]
-        for part in parts:
+        for part in _run_at_once(statement):
             names = (node for node in nodes_of(part) if isinstance(node, ast.Name) and node.id == name)
             if any(isinstance(node.ctx, ast.Load) for node in names):
                 return True
@@ -126,16 +121,57 @@ def aliases(tree: ast.AST) -> dict[str, str]:
 def looked_up(tree: ast.Module) -> set[str]:
     """Global names that the code looks up, in its functions too."""
     try:
-        return looked_up_in(symtable.symtable(text_of(tree), "<cell>", "exec"))
+        return looked_up_in(symtable.symtable(text_of(tree), "<cell>", "exec"), tree)
     except (SyntaxError, ValueError, RecursionError):
         return set()
 
 
-def looked_up_in(top: symtable.SymbolTable) -> set[str]:
-    """Global names that code with this table of its top level looks up, in its functions too."""
+def looked_up_in(top: symtable.SymbolTable, tree: ast.Module) -> set[str]:
+    """Global names that code looks up, in its functions and classes too. top: the table of its top level."""
     names = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
     inner = list(top.get_children())
     for scope in inner:
         names |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global()}
         inner += scope.get_children()
-    return names
+    names |= {name for statement in tree.body for name in _changed(statement)}
+    return names.union(*(_read_in(node) for node in nodes_of(tree) if isinstance(node, ast.ClassDef)))
+
+
+def _read_in(body: ast.ClassDef) -> set[str]:
+    """Names that a class's body may look up outside before it binds them itself: `helper = helper`."""
+    read: set[str] = set()
+    bound: set[str] = set()
+    for statement in body.body:
+        parts = _run_at_once(statement)
+        names = [node for part in parts for node in nodes_of(part) if isinstance(node, ast.Name)]
+        loaded = {node.id for node in names if not isinstance(node.ctx, ast.Store)}
+        read |= (loaded | _changed(statement)) - bound
+        bound -= {node.id for node in names if isinstance(node.ctx, ast.Del)}
+        if isinstance(statement, DEFINED):
+            bound.add(statement.name)
+        elif isinstance(statement, ast.Assign):
+            bound |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
+    return read
+
+
+def _run_at_once(statement: ast.stmt) -> list[ast.AST]:
+    """The parts of a statement that run when it does: of a definition all but its body."""
+    if isinstance(statement, ast.ClassDef):
+        return [*statement.bases, *statement.keywords, *statement.decorator_list]
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        return [part for part in (statement.args, statement.returns, *statement.decorator_list) if part]
+    return [statement]
+
+
+def _changed(statement: ast.stmt) -> set[str]:
+    """Names that `x += …` and `del x` look up, those in definitions aside."""
+    found: set[str] = set()
+    inside: list[ast.AST] = [statement]
+    for node in inside:
+        if isinstance(node, (*DEFINED, ast.Lambda)):
+            continue
+        inner = list(ast.iter_child_nodes(node))
+        if isinstance(node, ast.AugAssign | ast.Delete):
+            found |= {part.id for part in inner if isinstance(part, ast.Name)}
+        inside += inner
+    return found

@@ -1,8 +1,10 @@
 """Grading runs the cells that answers depend on, and leaves the lesson's pictures out."""
 
+import pytest
+
 from autograder.author import lesson
 from autograder.author.lesson import Cell
-from autograder.author.needed import needed, touched
+from autograder.author.needed import LONGEST, needed, touched, used
 from autograder.grading import job
 from autograder.intake.triage import Rebuilt
 
@@ -48,6 +50,33 @@ def test_a_cell_that_is_no_plain_python_is_kept():
 def test_beside_an_answer_with_a_magic_every_cell_is_kept():
     magic = Cell("solution", "!ls\ndef f(x):\n    return x * SCALE\n", "f")
     assert needed([Cell("code", "SCALE = 2"), magic, TEST]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "base += [1]", "del base", "class A:\n    base = base\n", "class A:\n    base += [1]\n",
+        "class A:\n    if 0:\n        base = 0\n    b = base\n", "def g():\n    class A:\n        b = base\n",
+        "for base in [base]: pass", "print(eval('base'))", "globals()['base']",
+    ],
+)  # fmt: skip
+def test_a_cell_whose_names_an_answer_uses_in_unusual_ways_is_needed(text: str) -> None:
+    answer = Cell("solution", f"def f(x):\n    return x\n{text}\n", "f")
+    assert needed([Cell("code", "base = [2]"), answer]) == [0, 1]
+
+
+def test_names_that_a_class_gives_itself_are_not_needed():
+    text = (
+        "class A:\n    size = 3\n    def again(self): ...\n    two, again = size * 2, again\n    del size\n"
+    )
+    assert needed([Cell("code", "size = again = 2"), Cell("solution", text, "A")]) == [1]
+
+
+def test_beside_an_endless_cell_every_cell_is_kept_and_it_is_not_read():
+    endless = Cell("code", "lambda:0\n" * (LONGEST // 8))
+    assert needed([Cell("code", "unrelated = 1"), endless]) == [0, 1]
+    with pytest.raises(SyntaxError, match="too long"):
+        used(endless.source, tests=False)
 
 
 def test_a_cell_that_must_run_is_kept():

@@ -115,6 +115,20 @@ def test_what_an_exercise_may_use_is_read_unless_it_failed(monkeypatch: pytest.M
         ("def weights(x):\n    return T.lib(x)", "class T: ...\nsetattr(T, 'lib', blocks.EncoderBlock)"),
         ("def weights(x):\n    return lib(x)", "%time lib = blocks.EncoderBlock"),
         ("old = weights\ndef weights(x):\n    return old(x)", "weights = blocks.EncoderBlock"),
+        (
+            "def weights(x):\n    class K:\n        lib = lib\n    return K.lib(x)",
+            "lib = blocks.EncoderBlock",
+        ),
+        (
+            "class K:\n    if 0:\n        lib = 0\n    g = lib\ndef weights(x):\n    return K.g(x)",
+            "lib = blocks.EncoderBlock",
+        ),
+        (
+            "class K:\n    for lib in [lib]: ...\ndef weights(x):\n    return K.lib(x)",
+            "lib = blocks.EncoderBlock",
+        ),
+        ("def weights(x):\n    class K:\n        t += []\n    return K.t[0](x)", "t = [blocks.EncoderBlock]"),
+        ("t += []\ndef weights(x):\n    return None", "t = [blocks.EncoderBlock]"),
         ("def weights(x):\n    return mine.part(x)", "import mine_of_no_library as mine"),
     ],
 )
@@ -123,6 +137,19 @@ def test_helpers_given_in_unusual_ways_are_read(
 ) -> None:
     words = "a file and no library" if "mine" in text else "EncoderBlock"
     assert words in said(monkeypatch, text, COURSE, other, forbid=PART, grading=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class K:\n    lib = 1\n    twice = lib * 2\ndef weights(x):\n    return x",
+        "def weights(x):\n    lib = 1\n    lib += x\n    return lib",
+    ],
+)
+def test_names_that_an_answer_gives_itself_are_not_those_of_other_cells(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    assert said(monkeypatch, text, COURSE, "lib = blocks.EncoderBlock", forbid=PART, grading=True) == ""
 
 
 @pytest.mark.parametrize(
