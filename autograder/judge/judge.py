@@ -144,7 +144,7 @@ class Judge:
         try:
             told = main.question("cell", 0, arguments, f"the cell {label}")
             if type(told) is not tuple or len(told) != 2:
-                main.end("answered with no outputs")
+                main.end(f"the cell {label} answered with no outputs")
             self.runs.append(CellRun(at, outputs.rebuilt(told[0], 2 * most)))
             if told[1] is not None:
                 self._note_broken(label, main, told[1])

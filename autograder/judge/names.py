@@ -75,8 +75,10 @@ class JudgeHost(SubmittedHost):
         began = time.monotonic()
         yield from super().results(function, cases[:1])
         quick = time.monotonic() - began < QUICK
-        done = together(function, cases[1:]) if quick and type(function) is Remote else []
+        done, error = together(function, cases[1:]) if quick and type(function) is Remote else ([], None)
         yield from done
+        if error is not None:
+            raise error
         yield from super().results(function, cases[1 + len(done) :])
 
     def limited(self, function: Callable[[], Any], max_bytes: int | None, max_seconds: float | None) -> Used:

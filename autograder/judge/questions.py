@@ -29,6 +29,7 @@ MAX_TEXT = 1500
 HIDDEN_TEXT = 200
 _KINDS = {"generator", "function", "method", "module", "coroutine", "cell", "mappingproxy"}
 _GRACE = 2.0  # seconds after the learner's own alarm before the judge stops waiting
+_NO_ANSWER = "something that is no answer"
 _IDENTIFIER = re.compile(r"[^\w.<>]", re.ASCII)
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
@@ -140,21 +141,21 @@ class JudgePeer(Peer):
         except Unsendable:
             raise  # the test's own argument
         except Late:
-            self.end(f"{call} took longer than {self.budget.call_seconds:g} seconds", late=True)
+            self.end(f"{call} took longer than {self.budget.call_seconds:g} seconds")
         except Closed:
             self.vanished = True
-            self.end(_ENDINGS.get(self.why(), "{} ended the Python process").format(call), late=True)
+            self.end(_ENDINGS.get(self.why(), "{} ended the Python process").format(call))
         except WireError as problem:
-            self.end(f"{call} answered with something that is no answer: {problem}", late=True)
+            self.end(f"{call} answered with {_NO_ANSWER}: {problem}")
         finally:
             self._naming, self._call = outer
 
     def gradients(self, graph: int, cotangents: list[Any]) -> Any:
         return self.question("grad", graph, cotangents, "the backward pass")
 
-    def end(self, reason: str, late: bool = False) -> NoReturn:
+    def end(self, reason: str) -> NoReturn:
         """Stop talking to this learner's process, for good."""
-        self.gone = self.gone or Gone(reason + "." if late else f"{self._call} {reason}.")
+        self.gone = self.gone or Gone(f"{reason}.")
         self.channel.close()
         raise self.gone
 
@@ -170,12 +171,22 @@ class JudgePeer(Peer):
                 self.dropped[0].remove(handle.id)
         return remote
 
+    def error_in(self, data: Any, call: str | Call) -> BaseException:
+        """The error that one of several calls in a message raised, told beside their results."""
+        outer, self._call = self._call, call
+        try:
+            return self.error_of(data)
+        except WireError as problem:
+            self.end(f"{call} answered with {_NO_ANSWER}: {problem}")
+        finally:
+            self._call = outer
+
     def error_of(self, data: Any) -> BaseException:
         names, text, label, line, function, raised, late = _error_fields(data)
         if 0 < raised <= len(self._raised):
             return self._raised[raised - 1]
         if late:
-            self.end(f"{self._call} took longer than {self.budget.call_seconds:g} seconds", late=True)
+            self.end(f"{self._call} took longer than {self.budget.call_seconds:g} seconds")
         names = tuple(self.shown_name(name).rpartition(".")[2] for name in names)
         text = clean(text, HIDDEN_TEXT if self.hidden else MAX_TEXT)
         self.said.append(text)
@@ -260,7 +271,7 @@ def _error_fields(data: Any) -> tuple[tuple[str, ...], str, str, int, str, int, 
         "raised": int,
         "late": bool,
     }
-    if {key: type(value) for key, value in data.items()} != keys:
+    if type(data) is not dict or {key: type(value) for key, value in data.items()} != keys:
         raise WireError("an error of no known form")
     names = tuple(data["names"])
     if not 0 < len(names) <= 12 or any(type(name) is not str for name in names):

@@ -103,7 +103,7 @@ class Remote:
             given, size = given + len(answer[0]), min(2 * size, 256)
             if not answer[0]:
                 self._refuse("no items where some were announced")
-        self._remote_peer.end(f"{self._remote_name} gives more than {MAX_ITEMS:,} items", late=True)
+        self._remote_peer.end(f"{self._remote_name} gives more than {MAX_ITEMS:,} items")
 
     def __next__(self) -> Any:
         answer = _ask(self, "next", (1,), f"next({self._remote_name})", f"an item of {self._remote_name}")
@@ -129,7 +129,7 @@ class Remote:
         return f"<{self._remote_type} of the learner's>"
 
     def _refuse(self, what: str) -> NoReturn:
-        self._remote_peer.end(f"answered with {what}")
+        self._remote_peer.end(f"{self._remote_name} answered with {what}")
 
     def __del__(self) -> None:
         self._remote_peer.dropped[0].append(self._remote_id)
@@ -140,19 +140,25 @@ def type_name(value: object) -> str | None:
     return value._remote_type if type(value) is Remote else None
 
 
-def together(function: Remote, cases: Sequence[Sequence[Any]]) -> list[Any]:
-    """What the function gives for the first of these cases, in one message; the rest is to be asked for.
+def together(function: Remote, cases: Sequence[Sequence[Any]]) -> tuple[list[Any], BaseException | None]:
+    """What the function gives for the first of these cases, in one message, and the error of the one after.
 
-    Only numbers and small arrays go so. It ends before a call that raises an error or gives anything else.
+    The rest is to be asked for. Only numbers and small arrays go so.
     """
     small = all(sum(map(_weight, case)) < SMALL / len(cases) for case in cases)
     if len(cases) < 2 or not small:
-        return []
+        return [], None
     call = function._remote_name + "(…)"
-    found = _ask(function, "calls", ([list(case) for case in cases],), call, call)
-    if type(found) is not list or len(found) > len(cases):
+    answer = _ask(function, "calls", ([list(case) for case in cases],), call, call)
+    if type(answer) is not tuple or len(answer) != 2 or type(answer[0]) is not list:
         function._refuse("results that are none")
-    return found
+    found, error = answer
+    if len(found) + (error is not None) > len(cases):
+        function._refuse("more results than calls")
+    if error is None:
+        return found, None
+    peer = function._remote_peer
+    return found, peer.error_in(error, Call(function._remote_name, cases[len(found)], {}, peer.hidden))
 
 
 def _weight(value: Any) -> float:

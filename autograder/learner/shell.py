@@ -28,7 +28,7 @@ MIMES = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", 
 MAX_OUTPUTS = 200
 CELL = "<cell "  # how file names of cells begin in tracebacks
 _MAGIC = re.compile(  # what IPython may read otherwise than Python does; a little more than that
-    r"\A\s|^[ \t]*(?:[%!?,;/]|>>>|\.\.\.)|^[ \t]+$|\?|=\s*[%!]|In \[\d"
+    r"\A\s|^[^\S\n]*(?:[%!?,;/]|>>>|\.\.\.)|^[^\S\n]+$|\?|=\s*[%!]|In \[\d"
     r"|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]",  # lines end there for IPython
     re.MULTILINE,
 )

@@ -10,39 +10,46 @@ import numpy as np
 
 from autograder.learner.alarm import OutOfTime
 
-LARGE = 1 << 16  # entries of an array that is not answered with others
-LONG = 1.0  # seconds after which the judge asks for each further call alone, in a time of its own
+LARGE = 1 << 16  # entries of an array, or of all results together, after which the judge asks anew
+LONG = 1.0  # seconds after which it does so, too; less than the judge's own patience after an alarm
 _PLAIN = (type(None), bool, int, float, np.number, np.bool_)
 
 
-def calls(function: Callable[..., Any], cases: Sequence[Sequence[Any]]) -> list[Any]:
-    """What the function gives for each list of arguments, as it is when that call ends.
+def calls(
+    function: Callable[..., Any], cases: Sequence[Sequence[Any]], begin: Callable[[], None]
+) -> tuple[list[Any], BaseException | None]:
+    """What the function gives for each list of arguments, as it is when that call ends; an error ends it.
 
-    It ends before a call that raises an error or gives anything but arrays and numbers: the judge asks for
-    that call alone.
+    begin() is called before each call. It also ends after a call that gives anything but small arrays and
+    numbers, which a later one might change. No call is made twice.
     """
     results: list[Any] = []
-    until = time.monotonic() + LONG
+    until, room = time.monotonic() + LONG, LARGE
     for case in cases:
+        begin()
         try:
-            results.append(_kept(function(*case)))
+            result = function(*case)
         except OutOfTime:
             raise
-        except BaseException:
+        except BaseException as error:
+            return results, error
+        kept = _kept(result)
+        results.append(result if kept is None else kept[0])
+        room -= 0 if kept is None else kept[1]
+        if kept is None or room < 0 or time.monotonic() > until:
             break
-        if time.monotonic() > until:
-            break
-    return results
+    return results, None
 
 
-def _kept(result: Any) -> Any:
-    """A copy that later calls cannot change. TypeError if it is not known how to make one."""
+def _kept(result: Any) -> tuple[Any, int] | None:
+    """A copy that later calls cannot change, and its entries. None if it is not known how to make one."""
     if type(result) is np.ndarray and result.size < LARGE:
         copy = result.copy(order="K")
         copy.flags.writeable = result.flags.writeable
-        return copy
+        return copy, copy.size
     if type(result) is tuple:
-        return tuple(map(_kept, result))
-    if isinstance(result, _PLAIN):
-        return result
-    raise TypeError("a result that later calls may change")
+        parts = [_kept(part) for part in result]
+        known = [part for part in parts if part is not None]
+        whole = len(known) == len(parts)
+        return (tuple(part for part, _ in known), sum(size for _, size in known)) if whole else None
+    return (result, 1) if isinstance(result, _PLAIN) else None

@@ -39,11 +39,14 @@ def test_each_result_is_as_it_was_when_its_call_ended() -> None:
 
 
 def test_an_error_is_raised_by_its_own_call() -> None:
-    with learner("def f(x):\n    if x[0] == 3: raise ValueError('three')\n    return x") as names:
+    body = "seen.append(x[0])\n    if x[0] == 3: raise ValueError('three')\n    return x"
+    text = f"seen = []\ndef f(x):\n    {body}"
+    with learner(text) as names:
         answers = results(names, CASES)
         assert [next(answers)[0] for _ in range(3)] == [0, 1, 2]
         with pytest.raises(RemoteError, match="three") as raised:
             next(answers)
+        assert list(names["seen"]) == [0, 1, 2, 3]  # once each
     assert isinstance(raised.value, ValueError)
     assert raised.value.call == "f(array (3,) float64)"
 
@@ -90,21 +93,57 @@ def test_a_call_without_end_is_cut_off() -> None:
         list(results(names, CASES))
 
 
-def test_more_results_than_calls_end_the_conversation() -> None:
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("([x] * 99, None)", "more results than calls"),
+        ("([x] * 5, {})", "more results than calls"),
+        ("[x] * 5", "results that are none"),
+        ("([x], {'names': ['ValueError']})", "no answer: an error of no known form"),
+        ("([x], 3)", "no answer: an error of no known form"),
+    ],
+)
+def test_results_of_no_known_form_end_the_conversation(answer: str, words: str) -> None:
     text = (
         "import gc\nfrom autograder.learner.supervisor import Learner\n"
         "def f(x):\n"
         "    for one in gc.get_objects():\n"
-        "        if type(one) is Learner: one._questions['calls'] = lambda f, cases: [x] * 99\n"
+        f"        if type(one) is Learner: one._questions['calls'] = lambda f, cases: {answer}\n"
         "    return x\n"
     )
-    with learner(text) as names, pytest.raises(Gone, match="results that are none"):
+    with learner(text) as names, pytest.raises(Gone, match=rf"^f.* answered with .*{words}\.$"):
         list(results(names, CASES))
+
+
+def nothing() -> None:
+    """Called before each call."""
 
 
 def test_a_message_ends_when_its_calls_have_taken_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(together, "LONG", -1.0)
-    assert together.calls(float, [[1], [2], [3]]) == [1.0]
+    assert together.calls(float, [[1], [2], [3]], nothing) == ([1.0], None)
+
+
+def test_a_message_ends_when_its_results_are_large_together() -> None:
+    results, _ = together.calls(np.zeros, [[together.LARGE // 2]] * 9, nothing)
+    assert len(results) == 3
+
+
+def test_no_call_is_made_twice() -> None:
+    calls: list[int] = []
+
+    def odd(number: int) -> list[int]:
+        calls.append(number)
+        return [number]
+
+    assert together.calls(odd, [[1], [2]], nothing) == ([[1]], None)
+    assert calls == [1]
+
+
+def test_each_call_has_the_time_of_one() -> None:
+    text = "import time\ndef f(x):\n    time.sleep(0.4 if x[0] else 0)\n    return x"
+    with learner(text, Limits(call_seconds=0.7)) as names:
+        assert len(list(results(names, CASES))) == len(CASES)
 
 
 def test_the_end_of_the_time_is_not_taken_for_an_error_of_one_call() -> None:
@@ -112,4 +151,4 @@ def test_the_end_of_the_time_is_not_taken_for_an_error_of_one_call() -> None:
         raise OutOfTime
 
     with pytest.raises(OutOfTime):
-        together.calls(late, [[]])
+        together.calls(late, [[]], nothing)
