@@ -11,7 +11,8 @@ Order: kept_until, what a cell binds and uses, what is harmless.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import builtins
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -23,14 +24,20 @@ _CALM = (
     *(ast.operator, ast.unaryop, ast.expr_context, ast.Subscript, ast.Slice),
 )
 
+_ASKING = (ast.Attribute, ast.Subscript, ast.UnaryOp, ast.BinOp, ast.Dict, ast.Set)
+
 
 @dataclass(frozen=True)
 class _Facts:
-    """bound: top-level names, each with the import that it is, "" for anything else."""
+    """bound: top-level names, each with the import that it is, "" for anything else.
+
+    asked: names of which more is asked than what they stand for, so that a learner's class could answer.
+    """
 
     bound: dict[str, str] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
     harmless: bool = False
+    asked: frozenset[str] = frozenset()
 
 
 def kept_until(cells: Sequence[Cell]) -> dict[int, int]:
@@ -47,7 +54,8 @@ def kept_until(cells: Sequence[Cell]) -> dict[int, int]:
             waiting.append(place)
         else:
             same = {name for name, what in facts.bound.items() if what and bound.get(name) == what}
-            if not facts.harmless or (known | set(bound)) & (set(facts.bound) - same):
+            own = {name for name in facts.asked if not _is_of_a_library(name, bound | facts.bound)}
+            if not facts.harmless or own or (known | set(bound)) & (set(facts.bound) - same):
                 until |= dict.fromkeys(waiting, place)
                 waiting = []
             bound |= facts.bound
@@ -55,7 +63,11 @@ def kept_until(cells: Sequence[Cell]) -> dict[int, int]:
     return until | dict.fromkeys(waiting, len(cells))
 
 
-@lru_cache(maxsize=2048)
+def _is_of_a_library(name: str, bound: dict[str, str]) -> bool:
+    return bool(bound[name]) if name in bound else hasattr(builtins, name)
+
+
+@lru_cache(maxsize=1024)
 def _facts(source: str, test: bool) -> _Facts:
     try:
         tree, names = ast.parse(source), used(source, test)
@@ -64,7 +76,9 @@ def _facts(source: str, test: bool) -> _Facts:
     bound: dict[str, str] = {}
     for statement in tree.body:
         bound |= _bound(statement)
-    return _Facts(bound, frozenset(names), all(map(_harmless, tree.body)))
+    if not all(map(_harmless, tree.body)):
+        return _Facts(bound, frozenset(names))
+    return _Facts(bound, frozenset(names), True, frozenset(_asked(tree.body)))
 
 
 def _bound(statement: ast.stmt) -> dict[str, str]:
@@ -94,6 +108,25 @@ def _harmless(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Assign):
         return _calm(statement.value) and all(isinstance(target, ast.Name) for target in statement.targets)
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _asked(statements: Sequence[ast.stmt]) -> Iterator[str]:
+    """Names whose classes harmless statements ask for something: an attribute, an item, a sum, a subclass."""
+    for statement in statements:
+        parts: list[ast.AST | None] = []
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            parts = [statement.args, statement.returns]
+        elif isinstance(statement, ast.Assign):
+            parts = [statement.value]
+        elif isinstance(statement, ast.ClassDef):
+            yield from (name for base in statement.bases for name in _names(base))
+            yield from _asked(statement.body)
+        asking = (node for part in parts if part for node in ast.walk(part) if isinstance(node, _ASKING))
+        yield from (name for node in asking for name in _names(node))
+
+
+def _names(part: ast.AST) -> Iterator[str]:
+    return (node.id for node in ast.walk(part) if isinstance(node, ast.Name))
 
 
 def _calm(part: ast.AST | None) -> bool:

@@ -27,7 +27,9 @@ def until(*after: str) -> int:
     [
         "def g(x, axis=-1):\n    return x\n",
         "import numpy as np\nimport math\nfrom torch import nn",
-        "class G(nn.Module):\n    size = 3\n    def forward(self, x): return x\n",
+        "from torch import nn\nclass G(nn.Module):\n    n = 3\n    def g(self, x: int | None): return x\n",
+        "def g(x: np.ndarray, most=-np.inf) -> tuple[np.ndarray, float | None]: return x",
+        "class G:\n    pass\nclass H:\n    g = G\n",
         "'''About g.'''\nLIMITS = (1, -2, [3])\n# and so on\n",
         "",
     ],
@@ -58,6 +60,13 @@ def test_a_cell_that_only_defines_new_names_changes_nothing(text: str) -> None:
         "if True:\n    def g(x): return x\n",
         "y = x = g = globals()",
         "a = (f := 3)",
+        "y = helper[0]",  # what a learner's class does when it is asked for an item, nobody knows
+        "y = helper.t",
+        "y = -helper",
+        "y = {helper: 1}",
+        "class G(helper): pass",
+        "class G:\n    pass\nclass H(G):\n    pass\n",
+        "def g(x: helper[0]): return x",
         "def broken(",
     ],
 )
