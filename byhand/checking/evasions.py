@@ -2,9 +2,9 @@
 
     forbidden("EncoderBlock", text, cells, forbid, allowed, Around(...))     "" or why the answer is refused
 
-Refused are names that a cell works out, modules of the course that it hands on as values, and modules that
-no library here has. A process that runs a stranger's code cannot be kept from every way to a library; these
-are the short ones.
+Refused are names that a cell works out or that nothing in the notebook gives, modules of the course that it
+hands on as values, and modules that no library here has. A process that runs a stranger's code cannot be kept
+from every way to a library; these are the short ones.
 Order: forbidden, evasions. What other cells hold is found by helpers.py.
 """
 
@@ -19,7 +19,7 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
-from byhand.checking.helpers import Around, aliases, helpers, looked_up, root
+from byhand.checking.helpers import Around, aliases, helpers, looked_up, root, unknown
 from byhand.checking.source import (
     Names,
     assignments,
@@ -66,7 +66,8 @@ def forbidden(
     for helper, part in parts.items():
         whose = f"the definition of {helper}, which it uses," if helper else "its cell"
         whose = f"another cell, which defines {name} anew," if helper == name else whose
-        if why := _in_part(part, rest, forbid, whose, around.exercises if around else ()):
+        own = around.exercises if around else ()
+        if why := _in_part(part, rest, forbid, whose, own) or _lost(part, [tree, *rest], whose, own):
             return f"{name}: {why}{instead}"
     return ""
 
@@ -86,6 +87,12 @@ def _in_part(
     ways = chain(evasions(tree, known, imports), _of_no_library(tree, imports) if own else ())
     evasion = next(ways, None)
     return f"line {evasion.line} of {whose} {evasion.does}" if evasion else ""
+
+
+def _lost(tree: ast.Module, cells: Sequence[ast.Module], whose: str, own: Collection[str]) -> str:
+    """What no cell names can be anything. own: the exercises; none where nothing is graded."""
+    lost = unknown(tree, cells) if own else ""
+    return f"{whose} looks up {lost}, which no cell defines or imports; write it in a cell." if lost else ""
 
 
 # Evasions

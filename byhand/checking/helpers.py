@@ -2,18 +2,33 @@
 
     helpers("softmax", tree, cells, also, around)     name -> the statements that give it a meaning
 
-Order: what lies around a cell, helpers, what a statement gives, what code looks up.
+    unknown(tree, cells)                           the first name that none of them gives a meaning
+
+Order: what lies around a cell, helpers, what a statement gives, what code looks up, what nobody gives.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
 import symtable
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from byhand.checking.source import DEFINED, bound_in, imported, nodes_of, parse, text_of
+from byhand.checking.source import (
+    DEFINED,
+    bound_in,
+    imported,
+    is_own_names,
+    item_of,
+    nodes_of,
+    parse,
+    text_of,
+)
+
+_ALWAYS = {*vars(builtins), "display"}  # display is IPython's
 
 
 @dataclass(frozen=True)
@@ -96,7 +111,15 @@ def _gives(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
     if isinstance(statement, DEFINED):
         own = bound_in(nodes) - gives
         return frozenset({statement.name} | gives | (parts - own) - {""}), frozenset(changes - own - {""})
-    return frozenset((gives | parts) - {""}), frozenset(changes - {""})
+    named = {name for node in nodes if (name := _named(node))}
+    return frozenset((gives | parts | named) - {""}), frozenset(changes - {""})
+
+
+def _named(node: ast.AST) -> str | None:
+    """The name that a definition, an except or a case binds, which is no node of its own."""
+    if isinstance(node, (*DEFINED, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+        return node.name
+    return node.rest if isinstance(node, ast.MatchMapping) else None
 
 
 def _is_setattr(node: ast.Call) -> bool:
@@ -119,11 +142,19 @@ def aliases(tree: ast.AST) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def looked_up(tree: ast.Module) -> set[str]:
-    """Global names that the code looks up, in its functions too."""
+    """Global names that the code looks up, in its functions too, and by globals()["name"]."""
+    table = _table(tree)
+    items = (item for node in nodes_of(tree) if (item := item_of(node)))
+    asked = {name for whole, name in items if is_own_names(whole)}
+    return asked | looked_up_in(table, tree) if table else asked
+
+
+@lru_cache(maxsize=256)
+def _table(tree: ast.Module) -> symtable.SymbolTable | None:
     try:
-        return looked_up_in(symtable.symtable(text_of(tree), "<cell>", "exec"), tree)
+        return symtable.symtable(text_of(tree), "<cell>", "exec")
     except (SyntaxError, ValueError, RecursionError):
-        return set()
+        return None
 
 
 def looked_up_in(top: symtable.SymbolTable, tree: ast.Module) -> set[str]:
@@ -175,3 +206,44 @@ def _changed(statement: ast.stmt) -> set[str]:
             found |= {part.id for part in inner if isinstance(part, ast.Name)}
         inside += inner
     return found
+
+
+# What nobody gives
+
+
+def unknown(tree: ast.Module, cells: Sequence[ast.Module]) -> str:
+    """The first name that the code looks up and that no cell, import or builtin gives, "" if there is none.
+
+    Names that only annotations mention are left out, and those that classes bind somewhere.
+    """
+    nodes = nodes_of(tree)
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    own = bound_in(part for one in classes for part in nodes_of(one))
+    given = own.union(_ALWAYS, *map(_binds, (tree, *cells)))
+    lost = {name for name in looked_up(tree) - given if not name.startswith("__")}
+    return min(lost - _only_annotated(nodes), default="")
+
+
+@lru_cache(maxsize=256)
+def _binds(tree: ast.Module) -> frozenset[str]:
+    """Names that a cell binds at its top level or as global, those of its star imports too."""
+    table = _table(tree)
+    scopes = [table] if table else []
+    names: set[str] = set()
+    for scope in scopes:
+        symbols = (one for one in scope.get_symbols() if scope is table or one.is_declared_global())
+        names |= {one.get_name() for one in symbols if one.is_assigned() or one.is_imported()}
+        scopes += scope.get_children()
+    for node in nodes_of(tree):
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            names |= set(dir(sys.modules.get(node.module or "")))
+    return frozenset(names)
+
+
+def _only_annotated(nodes: Sequence[ast.AST]) -> set[str]:
+    parts = (
+        part for node in nodes for part in (getattr(node, "annotation", None), getattr(node, "returns", None))
+    )
+    within = {node for part in parts if isinstance(part, ast.AST) for node in nodes_of(part)}
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    return {node.id for node in names if node in within} - {node.id for node in names if node not in within}

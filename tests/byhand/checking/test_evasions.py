@@ -129,6 +129,13 @@ def test_what_an_exercise_may_use_is_read_unless_it_failed(monkeypatch: pytest.M
         ),
         ("def weights(x):\n    class K:\n        t += []\n    return K.t[0](x)", "t = [blocks.EncoderBlock]"),
         ("t += []\ndef weights(x):\n    return None", "t = [blocks.EncoderBlock]"),
+        (
+            "def weights(x):\n    return lib(x)",
+            "if True:\n    def lib(x):\n        return blocks.EncoderBlock(x)",
+        ),
+        ("def weights(x):\n    return lib(x)", "for lib in [blocks.EncoderBlock]: pass"),
+        ("def weights(x):\n    return lib(x)", "match [blocks.EncoderBlock]:\n    case [lib]: pass"),
+        ("def weights(x):\n    return globals()['lib'](x)", "lib = blocks.EncoderBlock"),
         ("def weights(x):\n    return mine.part(x)", "import mine_of_no_library as mine"),
     ],
 )
@@ -137,6 +144,68 @@ def test_helpers_given_in_unusual_ways_are_read(
 ) -> None:
     words = "a file and no library" if "mine" in text else "EncoderBlock"
     assert words in said(monkeypatch, text, COURSE, other, forbid=PART, grading=True)
+
+
+PUT = (
+    "import builtins\nbuiltins.lib = 1",
+    "globals()['lib'] = 1",
+    "globals().update(lib=1)",
+    "%load_ext lib",
+)
+
+
+@pytest.mark.parametrize("other", PUT)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def weights(x):\n    return lib(x)",
+        "def weights(x):\n    return globals()['lib'](x)",
+        "def weights(x):\n    return helper(x)\ndef helper(x):\n    return [lib(one) for one in x]",
+    ],
+)
+def test_a_name_that_is_put_in_place_by_other_ways_than_code_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str, other: str
+) -> None:
+    words = "looks up lib, which no cell defines or imports"
+    assert words in said(monkeypatch, text, COURSE, other, forbid=PART, grading=True)
+    assert said(monkeypatch, text, COURSE, other, forbid=PART) == ""
+
+
+def test_what_the_last_output_was_is_not_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "weights = _"
+    assert "looks up _, which" in said(monkeypatch, text, COURSE, forbid=PART, grading=True)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "lib = 1", "if True:\n    def lib(): ...", "def put():\n    global lib\n    lib = 1",
+        "try:\n    pass\nexcept ValueError as lib:\n    pass", "match 1:\n    case lib:\n        pass",
+        "for _, (lib, *x) in []: pass", "with open('x') as lib: pass", "class lib: ...", "import lib.part",
+        "print(lib := 1)", "from math import lib", "%time lib = 1",
+    ],
+)  # fmt: skip
+def test_a_name_that_any_cell_gives_is_known(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    told = said(monkeypatch, "def weights(x):\n    return lib(x)", other, forbid=PART, grading=True)
+    assert "looks up" not in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from math import *\ndef weights(x):\n    return cos(x)",
+        "from __future__ import annotations\ndef weights(x: Array) -> Array:\n    return x",
+        "def weights(x):\n    return [super, __name__, display, print, len(x), lambda y: y, {z for z in x}]",
+        "class weights:\n    if True:\n        size = 1\n    double = size * 2",
+        "def weights(x):\n    def inner():\n        nonlocal x\n        x += 1\n    return inner",
+        "def weights(x):\n    return globals().get('mine') or x\nmine = 1",
+        "def weights(x):\n    return solved_before(x)",
+    ],
+)
+def test_names_of_python_of_libraries_and_of_exercises_are_known(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    assert said(monkeypatch, text, COURSE, "def solved_before(x): ...", forbid=PART, grading=True) == ""
 
 
 @pytest.mark.parametrize(
