@@ -18,7 +18,16 @@ from byhand.checking.helpers import looked_up_in
 
 LONGEST = 50_000  # characters of a cell that is read; a longer one runs, whatever it uses
 _PROSE = ("markdown", "written")
-_ANYTHING = {"eval", "exec", "globals", "get_ipython"}  # what these use cannot be read
+_ANYTHING = {
+    "eval",
+    "exec",
+    "globals",
+    "locals",
+    "vars",
+    "builtins",
+    "__main__",
+    "get_ipython",
+}  # reach any name
 
 
 @dataclass(frozen=True)
@@ -48,14 +57,17 @@ def needed(cells: Sequence[Cell], always: Collection[int] = ()) -> list[int]:
         return list(facts)
     modules = {name for fact in facts.values() if fact for name in fact.imported}
     wanted: set[str] = set()
-    places: list[int] = []
-    for place, fact in reversed(facts.items()):
-        assert fact is not None
-        if cells[place].kind != "code" or place in always or fact.defined(modules) & wanted:
-            places.append(place)
-            wanted |= used(cells[place].source, tests=cells[place].kind == "test")
+    places: set[int] = set()
+    found = -1
+    while found < len(places):  # a function may use what a later cell gives
+        found = len(places)
+        for place, fact in reversed(facts.items()):
+            assert fact is not None
+            if cells[place].kind != "code" or place in always or fact.defined(modules) & wanted:
+                places.add(place)
+                wanted |= used(cells[place].source, tests=cells[place].kind == "test")
     theirs = (fact for place, fact in facts.items() if place in always or cells[place].kind == "solution")
-    return list(facts) if any(fact and fact.looked_up & _ANYTHING for fact in theirs) else places[::-1]
+    return list(facts) if any(fact and fact.looked_up & _ANYTHING for fact in theirs) else sorted(places)
 
 
 def touched(cells: Sequence[Cell], exercise: str) -> list[int]:

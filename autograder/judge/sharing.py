@@ -18,6 +18,7 @@ from functools import lru_cache
 
 from autograder.author.lesson import Cell
 from autograder.author.needed import used
+from byhand.checking.given import is_installed
 
 _CALM = (
     *(ast.Constant, ast.Name, ast.Attribute, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.UnaryOp, ast.BinOp),
@@ -96,10 +97,10 @@ def _bound(statement: ast.stmt) -> dict[str, str]:
 
 def _harmless(statement: ast.stmt) -> bool:
     """Whether running it can only bind names."""
-    if isinstance(statement, ast.Pass | ast.Import):
-        return True
+    if isinstance(statement, ast.Import):
+        return all(is_installed(alias.name) for alias in statement.names)
     if isinstance(statement, ast.ImportFrom):
-        return all(alias.name != "*" for alias in statement.names)
+        return is_installed(statement.module or ".") and all(alias.name != "*" for alias in statement.names)
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
         return not statement.decorator_list and _calm(statement.args) and _calm(statement.returns)
     if isinstance(statement, ast.ClassDef):
@@ -107,7 +108,8 @@ def _harmless(statement: ast.stmt) -> bool:
         return plain and all(map(_harmless, statement.body))
     if isinstance(statement, ast.Assign):
         return _calm(statement.value) and all(isinstance(target, ast.Name) for target in statement.targets)
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    nothing = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return nothing or isinstance(statement, ast.Pass)
 
 
 def _asked(statements: Sequence[ast.stmt]) -> Iterator[str]:
@@ -119,7 +121,8 @@ def _asked(statements: Sequence[ast.stmt]) -> Iterator[str]:
         elif isinstance(statement, ast.Assign):
             parts = [statement.value]
         elif isinstance(statement, ast.ClassDef):
-            yield from (name for base in statement.bases for name in _names(base))
+            values = (one.value for one in statement.body if isinstance(one, ast.Assign))  # have __set_name__
+            yield from (name for part in (*statement.bases, *values) for name in _names(part))
             yield from _asked(statement.body)
         asking = (node for part in parts if part for node in ast.walk(part) if isinstance(node, _ASKING))
         yield from (name for node in asking for name in _names(node))

@@ -5,21 +5,21 @@
 Refused are names that a cell works out or that nothing in the notebook gives, modules of the course that it
 hands on as values, and modules that no library here has. A process that runs a stranger's code cannot be kept
 from every way to a library; these are the short ones.
-Order: forbidden, evasions. What other cells hold is found by helpers.py.
+Order: forbidden, evasions. What other cells hold is found by helpers.py and given.py.
 """
 
 from __future__ import annotations
 
 import ast
-import importlib.util
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
-from byhand.checking.helpers import Around, aliases, helpers, looked_up, root, unknown
+from byhand.checking.given import is_installed, unknown
+from byhand.checking.helpers import Around, aliases, helpers, looked_up, root
 from byhand.checking.source import (
     Names,
     assignments,
@@ -36,6 +36,11 @@ from byhand.checking.source import (
 )
 
 _COURSE = Path(__file__).parents[1]
+_PUTS = re.compile(  # ways to give a name a meaning that nobody reads
+    r"builtins|__dict__|__main__|__globals__|f_globals|globals|locals|vars|ipython|exec|eval|setattr|import_module"
+    r"|__import__|import \*|\bsys\b|\bgc\b|inspect|^\s*%(?!matplotlib|%?time)",
+    re.MULTILINE,
+)
 _ASKS = ("getattr", "vars", "globals", "locals", "__import__")
 
 
@@ -67,7 +72,7 @@ def forbidden(
         whose = f"the definition of {helper}, which it uses," if helper else "its cell"
         whose = f"another cell, which defines {name} anew," if helper == name else whose
         own = around.exercises if around else ()
-        if why := _in_part(part, rest, forbid, whose, own) or _lost(part, [tree, *rest], whose, own):
+        if why := _in_part(part, rest, forbid, whose, own) or _lost(part, [tree, *rest], whose, own, others):
             return f"{name}: {why}{instead}"
     return ""
 
@@ -89,9 +94,17 @@ def _in_part(
     return f"line {evasion.line} of {whose} {evasion.does}" if evasion else ""
 
 
-def _lost(tree: ast.Module, cells: Sequence[ast.Module], whose: str, own: Collection[str]) -> str:
-    """What no cell names can be anything. own: the exercises; none where nothing is graded."""
+def _lost(
+    tree: ast.Module, cells: Sequence[ast.Module], whose: str, own: Collection[str], texts: Sequence[str]
+) -> str:
+    """What no cell gives can be anything if one can put it in place. If none can, it is a NameError, if that.
+
+    own: the exercises; none where nothing is graded.
+    """
     lost = unknown(tree, cells) if own else ""
+    shown = lost.startswith("_") or lost in ("In", "Out")  # IPython's own
+    if not shown and not any(isinstance(parse(text), SyntaxError) or _PUTS.search(text) for text in texts):
+        return ""
     return f"{whose} looks up {lost}, which no cell defines or imports; write it in a cell." if lost else ""
 
 
@@ -166,13 +179,5 @@ def _is_module(name: str, node: ast.expr, imports: Mapping[str, str]) -> bool:
 def _of_no_library(tree: ast.Module, imports: Mapping[str, str]) -> Iterator[Evasion]:
     """Modules that the cell imports or looks up and that were not installed here: files of the learner's."""
     for alias in sorted(looked_up(tree) & set(imports) | set(aliases(tree))):
-        if (first := imports[alias].partition(".")[0]) and not _is_installed(first):
+        if (first := imports[alias].partition(".")[0]) and not is_installed(first):
             yield Evasion(f"uses {first}, a file and no library; write what it needs in a cell.", 1)
-
-
-@lru_cache(maxsize=256)
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # __main__ has none, either
-        return module in ("__main__", "__future__")

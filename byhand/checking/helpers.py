@@ -2,17 +2,14 @@
 
     helpers("softmax", tree, cells, also, around)     name -> the statements that give it a meaning
 
-    unknown(tree, cells)                           the first name that none of them gives a meaning
-
-Order: what lies around a cell, helpers, what a statement gives, what code looks up, what nobody gives.
+Order: what lies around a cell, helpers, what a statement gives, what code looks up. Names that nothing gives
+are found by given.py.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 import symtable
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,8 +24,6 @@ from byhand.checking.source import (
     parse,
     text_of,
 )
-
-_ALWAYS = {*vars(builtins), "display"}  # display is IPython's
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ def helpers(
     for statement in (one for cell in cells for one in cell.body):
         gives, changes = _gives(statement)
         for one in gives | (changes - modules):
-            given.setdefault(one, []).append(statement)
+            given.setdefault(one, []).extend(_giving(statement, one))
     later = [statement for cell in _trees(around.later) for statement in _anew(cell, name)]
     earlier = given.get(name, []) if _before_it_is_defined(tree, name) else []
     found = {name: ast.Module([*earlier, *later], [])} if earlier or later else {}
@@ -103,6 +98,7 @@ def _gives(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
     those are known anyway. And names whose methods it calls for what that changes."""
     nodes = nodes_of(statement)
     gives = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    gives |= put_behind(nodes)
     put = [node for node in nodes if isinstance(getattr(node, "ctx", None), ast.Store)]
     put += [node.args[0] for node in nodes if isinstance(node, ast.Call) and node.args and _is_setattr(node)]
     called = [node.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
@@ -111,8 +107,53 @@ def _gives(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
     if isinstance(statement, DEFINED):
         own = bound_in(nodes) - gives
         return frozenset({statement.name} | gives | (parts - own) - {""}), frozenset(changes - own - {""})
-    named = {name for node in nodes if (name := _named(node))}
+    named = {name for node in _in_scope(statement) if (name := _named(node))}
     return frozenset((gives | parts | named) - {""}), frozenset(changes - {""})
+
+
+def _giving(statement: ast.stmt, name: str) -> Sequence[ast.stmt]:
+    """The part of a statement that gives the name: of `if x: def name(): …` the definition alone."""
+    if isinstance(statement, DEFINED):
+        return [statement]
+    nodes = [node for node in _in_scope(statement) if node is not statement]
+    defined = [node for node in nodes if isinstance(node, DEFINED) and node.name == name]
+    named = (node for node in nodes if isinstance(node, ast.Name) and node.id == name)
+    return defined if defined and all(isinstance(node.ctx, ast.Load) for node in named) else [statement]
+
+
+def put_behind(nodes: Sequence[ast.AST]) -> set[str]:
+    """The x of builtins.x = …, globals()["x"] = … and globals().update(x=…)."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and root(node) == "builtins":
+            found.add(node.attr)
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            item = item_of(node)
+            found |= {item[1]} if item and is_own_names(item[0]) else set()
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and is_own_names(node.func.value)
+        ):
+            found |= {part.arg for part in node.keywords if part.arg and node.func.attr == "update"}
+    return found
+
+
+def _in_scope(part: ast.AST) -> list[ast.AST]:
+    """The nodes of a part that run where it stands: definitions in it, but nothing in a scope of its own."""
+    nodes: list[ast.AST] = [part]
+    for node in nodes:
+        if isinstance(node, ast.Lambda):
+            nodes += [default for default in (*node.args.defaults, *node.args.kw_defaults) if default]
+        elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            bound = bound_in(part for one in node.generators for part in nodes_of(one.target))
+            names = (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
+            nodes += (
+                name for name in names if name.id not in bound
+            )  # which the scope around may have to give
+        elif not isinstance(node, DEFINED):
+            nodes += ast.iter_child_nodes(node)
+    return nodes
 
 
 def _named(node: ast.AST) -> str | None:
@@ -143,14 +184,16 @@ def aliases(tree: ast.AST) -> dict[str, str]:
 @lru_cache(maxsize=256)
 def looked_up(tree: ast.Module) -> set[str]:
     """Global names that the code looks up, in its functions too, and by globals()["name"]."""
-    table = _table(tree)
-    items = (item for node in nodes_of(tree) if (item := item_of(node)))
-    asked = {name for whole, name in items if is_own_names(whole)}
-    return asked | looked_up_in(table, tree) if table else asked
+    table, nodes = table_of(tree), nodes_of(tree)
+    read = (node for node in nodes if isinstance(getattr(node, "ctx", ast.Load()), ast.Load))
+    asked = {item for node in read if (item := item_of(node)) and is_own_names(item[0])}
+    local = bound_in(nodes)  # of a function's locals() these may be
+    names = {name for whole, name in asked if name not in local or ast.unparse(whole) == "globals()"}
+    return names | looked_up_in(table, tree) if table else names
 
 
 @lru_cache(maxsize=256)
-def _table(tree: ast.Module) -> symtable.SymbolTable | None:
+def table_of(tree: ast.Module) -> symtable.SymbolTable | None:
     try:
         return symtable.symtable(text_of(tree), "<cell>", "exec")
     except (SyntaxError, ValueError, RecursionError):
@@ -159,30 +202,51 @@ def _table(tree: ast.Module) -> symtable.SymbolTable | None:
 
 def looked_up_in(top: symtable.SymbolTable, tree: ast.Module) -> set[str]:
     """Global names that code looks up, in its functions and classes too. top: the table of its top level."""
-    names = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
+    names = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()} & _read_in(tree)
     inner = list(top.get_children())
     for scope in inner:
         names |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global()}
         inner += scope.get_children()
     names |= {name for statement in tree.body for name in _changed(statement)}
-    return names.union(*(_read_in(node) for node in nodes_of(tree) if isinstance(node, ast.ClassDef)))
+    classes = [node for node in nodes_of(tree) if isinstance(node, ast.ClassDef)]
+    return names.union(*map(_read_in, classes))
 
 
-def _read_in(body: ast.ClassDef) -> set[str]:
-    """Names that a class's body may look up outside before it binds them itself: `helper = helper`."""
+def _read_in(body: ast.ClassDef | ast.Module) -> set[str]:
+    """Names that a body may look up before it binds them itself: `helper = helper` in a class."""
     read: set[str] = set()
     bound: set[str] = set()
+    own: set[str] = set()
     for statement in body.body:
         parts = _run_at_once(statement)
-        names = [node for part in parts for node in nodes_of(part) if isinstance(node, ast.Name)]
-        loaded = {node.id for node in names if not isinstance(node.ctx, ast.Store)}
+        names = [node for part in parts for node in _in_scope(part) if isinstance(node, ast.Name)]
+        own |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        looped = _looped(statement)
+        loaded = {node.id for node in names if not isinstance(node.ctx, ast.Store) and node not in looped}
         read |= (loaded | _changed(statement)) - bound
         bound -= {node.id for node in names if isinstance(node.ctx, ast.Del)}
         if isinstance(statement, DEFINED):
             bound.add(statement.name)
         elif isinstance(statement, ast.Assign):
             bound |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
-    return read
+        elif (
+            isinstance(statement, ast.AnnAssign)
+            and statement.value
+            and isinstance(statement.target, ast.Name)
+        ):
+            bound.add(statement.target.id)
+    return (
+        read & own if isinstance(body, ast.ClassDef) else read
+    )  # what a class does not bind, its scope tells
+
+
+def _looped(statement: ast.stmt) -> set[ast.AST]:
+    """Where the body of a loop names what the loop binds."""
+    if not isinstance(statement, ast.For):
+        return set()
+    bound = bound_in(nodes_of(statement.target))
+    nodes = (node for one in statement.body for node in nodes_of(one))
+    return {node for node in nodes if isinstance(node, ast.Name) and node.id in bound}
 
 
 def _run_at_once(statement: ast.stmt) -> list[ast.AST]:
@@ -196,54 +260,5 @@ def _run_at_once(statement: ast.stmt) -> list[ast.AST]:
 
 def _changed(statement: ast.stmt) -> set[str]:
     """Names that `x += …` and `del x` look up, those in definitions aside."""
-    found: set[str] = set()
-    inside: list[ast.AST] = [statement]
-    for node in inside:
-        if isinstance(node, (*DEFINED, ast.Lambda)):
-            continue
-        inner = list(ast.iter_child_nodes(node))
-        if isinstance(node, ast.AugAssign | ast.Delete):
-            found |= {part.id for part in inner if isinstance(part, ast.Name)}
-        inside += inner
-    return found
-
-
-# What nobody gives
-
-
-def unknown(tree: ast.Module, cells: Sequence[ast.Module]) -> str:
-    """The first name that the code looks up and that no cell, import or builtin gives, "" if there is none.
-
-    Names that only annotations mention are left out, and those that classes bind somewhere.
-    """
-    nodes = nodes_of(tree)
-    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
-    own = bound_in(part for one in classes for part in nodes_of(one))
-    given = own.union(_ALWAYS, *map(_binds, (tree, *cells)))
-    lost = {name for name in looked_up(tree) - given if not name.startswith("__")}
-    return min(lost - _only_annotated(nodes), default="")
-
-
-@lru_cache(maxsize=256)
-def _binds(tree: ast.Module) -> frozenset[str]:
-    """Names that a cell binds at its top level or as global, those of its star imports too."""
-    table = _table(tree)
-    scopes = [table] if table else []
-    names: set[str] = set()
-    for scope in scopes:
-        symbols = (one for one in scope.get_symbols() if scope is table or one.is_declared_global())
-        names |= {one.get_name() for one in symbols if one.is_assigned() or one.is_imported()}
-        scopes += scope.get_children()
-    for node in nodes_of(tree):
-        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
-            names |= set(dir(sys.modules.get(node.module or "")))
-    return frozenset(names)
-
-
-def _only_annotated(nodes: Sequence[ast.AST]) -> set[str]:
-    parts = (
-        part for node in nodes for part in (getattr(node, "annotation", None), getattr(node, "returns", None))
-    )
-    within = {node for part in parts if isinstance(part, ast.AST) for node in nodes_of(part)}
-    names = [node for node in nodes if isinstance(node, ast.Name)]
-    return {node.id for node in names if node in within} - {node.id for node in names if node not in within}
+    found = (node for node in _in_scope(statement) if isinstance(node, ast.AugAssign | ast.Delete))
+    return {part.id for node in found for part in ast.iter_child_nodes(node) if isinstance(part, ast.Name)}

@@ -20,6 +20,8 @@ from functools import lru_cache
 _RUN_MAGIC = re.compile(r"^(\s*(?:[\w., ]+=\s*)?)%(?:time|prun)\b(?:\s+-\w+)*[ \t]+(?=\S)")  # runs the rest
 _GIVEN_BY_MAGIC = re.compile(r"^(\s*[\w., ]+=\s*)%")
 _MAGIC = re.compile(r"^(\s*)(?:[%!?]|[\w., ]+=\s*!|[\w.]+\?{1,2}\s*$)")
+_INDENT = re.compile(r"\n*([ \t]+)")
+_PROMPT = re.compile(r"^\s*(?:>>>|\.\.\.+:?|In \[\d+\]:)(?: |$)", re.MULTILINE)
 DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _DEPTH = 8
 _MOST = 64  # what one name may stand for; `x = x.T` again and again would have no end
@@ -49,7 +51,7 @@ def parse(text: str) -> ast.Module | SyntaxError:
 
     What %time and %prun run is read; what another magic gives counts as IPython's.
     """
-    text = text.replace("\r\n", "\n")
+    text = _unprompted(text.replace("\r\n", "\n"))
     try:
         return _parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -60,6 +62,13 @@ def parse(text: str) -> ast.Module | SyntaxError:
         return error
     except (ValueError, RecursionError, MemoryError) as error:
         return SyntaxError(str(error))
+
+
+def _unprompted(text: str) -> str:
+    """The cell as IPython reads it: without the indent of its first line, and without prompts."""
+    if indent := _INDENT.match(text):
+        text = re.sub(f"^{indent[1]}", "", text, flags=re.MULTILINE)
+    return _PROMPT.sub("", text) if _PROMPT.match(text) else text
 
 
 def _parsed(text: str) -> ast.Module:

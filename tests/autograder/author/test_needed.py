@@ -57,12 +57,17 @@ def test_beside_an_answer_with_a_magic_every_cell_is_kept():
     [
         "base += [1]", "del base", "class A:\n    base = base\n", "class A:\n    base += [1]\n",
         "class A:\n    if 0:\n        base = 0\n    b = base\n", "def g():\n    class A:\n        b = base\n",
-        "for base in [base]: pass", "print(eval('base'))", "globals()['base']",
+        "for base in [base]: pass", "print(eval('base'))", "globals()['base']", "vars()['base']",
     ],
 )  # fmt: skip
 def test_a_cell_whose_names_an_answer_uses_in_unusual_ways_is_needed(text: str) -> None:
     answer = Cell("solution", f"def f(x):\n    return x\n{text}\n", "f")
     assert needed([Cell("code", "base = [2]"), answer]) == [0, 1]
+
+
+def test_what_a_function_uses_of_a_later_cell_is_needed():
+    cells = [Cell("code", "def helper():\n    return late"), Cell("code", "late = 3"), SOLUTION, TEST]
+    assert needed(cells)[:2] == [0, 1]
 
 
 def test_names_that_a_class_gives_itself_are_not_needed():

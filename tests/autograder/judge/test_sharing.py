@@ -29,7 +29,6 @@ def until(*after: str) -> int:
         "import numpy as np\nimport math\nfrom torch import nn",
         "from torch import nn\nclass G(nn.Module):\n    n = 3\n    def g(self, x: int | None): return x\n",
         "def g(x: np.ndarray, most=-np.inf) -> tuple[np.ndarray, float | None]: return x",
-        "class G:\n    pass\nclass H:\n    g = G\n",
         "'''About g.'''\nLIMITS = (1, -2, [3])\n# and so on\n",
         "",
     ],
@@ -60,6 +59,9 @@ def test_a_cell_that_only_defines_new_names_changes_nothing(text: str) -> None:
         "if True:\n    def g(x): return x\n",
         "y = x = g = globals()",
         "a = (f := 3)",
+        "class G:\n    pass\nclass H:\n    g = G\n",  # __set_name__
+        "import mine_of_no_library",
+        "from mine_of_no_library import y",
         "y = helper[0]",  # what a learner's class does when it is asked for an item, nobody knows
         "y = helper.t",
         "y = -helper",

@@ -136,6 +136,12 @@ def test_what_an_exercise_may_use_is_read_unless_it_failed(monkeypatch: pytest.M
         ("def weights(x):\n    return lib(x)", "for lib in [blocks.EncoderBlock]: pass"),
         ("def weights(x):\n    return lib(x)", "match [blocks.EncoderBlock]:\n    case [lib]: pass"),
         ("def weights(x):\n    return globals()['lib'](x)", "lib = blocks.EncoderBlock"),
+        ("def weights(x):\n    return lib(x)", "import builtins\nbuiltins.lib = blocks.EncoderBlock"),
+        ("def weights(x):\n    return ascii(x)", "import builtins\nbuiltins.ascii = blocks.EncoderBlock"),
+        ("def weights(x):\n    return lib(x)", "lib = 0\nglobals().update(lib=blocks.EncoderBlock)"),
+        ("def weights(x):\n    return lib(x)", "globals()['lib'] = blocks.EncoderBlock"),
+        ("def weights(x):\n    return lib(x)", "    lib = blocks.EncoderBlock"),
+        ("def weights(x):\n    return lib(x)", ">>> lib = blocks.EncoderBlock"),
         ("def weights(x):\n    return mine.part(x)", "import mine_of_no_library as mine"),
     ],
 )
@@ -147,10 +153,11 @@ def test_helpers_given_in_unusual_ways_are_read(
 
 
 PUT = (
-    "import builtins\nbuiltins.lib = 1",
-    "globals()['lib'] = 1",
-    "globals().update(lib=1)",
+    "import sys\nsetattr(sys.modules['built' 'ins'], 'lib', 1)",
+    "get_ipython().push({'lib': 1})",
+    "import __main__\n__main__.lib = 1",
     "%load_ext lib",
+    "lib = ",  # what cannot be read might
 )
 
 
@@ -193,6 +200,7 @@ def test_a_name_that_any_cell_gives_is_known(monkeypatch: pytest.MonkeyPatch, ot
 @pytest.mark.parametrize(
     "text",
     [
+        "from wave import *\ndef weights(x):\n    return open(x) or Wave_read(x)",
         "from math import *\ndef weights(x):\n    return cos(x)",
         "from __future__ import annotations\ndef weights(x: Array) -> Array:\n    return x",
         "def weights(x):\n    return [super, __name__, display, print, len(x), lambda y: y, {z for z in x}]",
@@ -212,13 +220,42 @@ def test_names_of_python_of_libraries_and_of_exercises_are_known(
     "text",
     [
         "class K:\n    lib = 1\n    twice = lib * 2\ndef weights(x):\n    return x",
-        "def weights(x):\n    lib = 1\n    lib += x\n    return lib",
+        "class K:\n    lib: int = 1\n    twice: int = lib * 2\ndef weights(x):\n    return x",
+        "class K:\n    f = staticmethod(lambda lib: lib - 1)\ndef weights(x):\n    return K.f(x)",
+        "class K:\n    f = [lib for lib in range(3)]\ndef weights(x):\n    return K.f",
+        "class K:\n    for lib in [1]:\n        print(lib)\ndef weights(x):\n    return x",
+        "def weights(x, lib=0):\n    class K(lib):\n        def f(self, y=lib): ...\n    return x",
+        "def weights(x):\n    lib = 1\n    lib += x\n    return locals()['lib']",
+        "def weights(x):\n    return x\nlib = weights(1)\nprint(lib)",
+        "def weights(x):\n    return x\nfor lib in range(3):\n    print(weights(lib))",
     ],
 )
 def test_names_that_an_answer_gives_itself_are_not_those_of_other_cells(
     monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     assert said(monkeypatch, text, COURSE, "lib = blocks.EncoderBlock", forbid=PART, grading=True) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def draft(x):\n    return npp.exp(x)\ndef weights(x):\n    return x",
+        "def weights(x):\n    return x\n    print(result)",
+        "def weights(x):\n    if x is None:\n        raise ValeuError\n    return x",
+    ],
+)
+def test_a_name_that_nothing_can_put_in_place_is_left_to_python(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    assert said(monkeypatch, text, COURSE, "model.train()\nlib = 1", forbid=PART, grading=True) == ""
+
+
+def test_beside_a_helper_inside_an_if_other_names_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = (
+        "if True:\n    y = blocks.EncoderBlock\n    def lib(x): ...\n    class Ref:\n        def run(x): ..."
+    )
+    text = "def weights(x):\n    return lib(x)\ndef run(): ..."
+    assert said(monkeypatch, text, COURSE, other, forbid=PART, grading=True) == ""
 
 
 @pytest.mark.parametrize(
