@@ -78,6 +78,11 @@ def _text(notebook: Any) -> str:
 def _new_cell(cell: Cell) -> Any:
     make: Any = v4.new_markdown_cell if cell.kind in ("markdown", "written") else v4.new_code_cell
     node = make(cell.source)
+    if (
+        cell.kind == "test"
+    ):  # folded: what it says stands right below the answer, and its mistakes spoil nothing
+        node.source = f"# Check of {cell.exercise}: run this cell\n{cell.source}"
+        node.metadata["jupyter"] = {"source_hidden": True}
     if cell.grade_id:
         graded = cell.kind in ("test", "written")
         node.metadata["nbgrader"] = {

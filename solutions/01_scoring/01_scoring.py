@@ -33,7 +33,7 @@ plot.explore(animals_and_fruits, labels=names, score="dot", temperature=0.5)
 # Shapes: `query (D_q,)`, `keys (S, D_k)`, `values (S, D_v)`, a row for each of `S` inputs. Float32 in, float32 out.
 # **Sizes that do not fit must raise an error.** `*`, `+`, `-` and `einsum` stretch a size of 1 in silence; `@` refuses.
 #
-# In an exercise, replace the `raise` line by your code, run the cell, run the check below it.
+# In an exercise, replace the `raise` line by your code, run the cell, run the check below it. Checks are folded: **···** shows what they try.
 
 # %%
 print("query (2,) times keys (3, 1):", (np.array([10.0, 20.0]) * np.array([[1.0], [2.0], [3.0]])).tolist())
