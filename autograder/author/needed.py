@@ -14,20 +14,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from autograder.author.lesson import Cell
+from byhand.checking.given import binds
 from byhand.checking.helpers import looked_up_in
 
 LONGEST = 50_000  # characters of a cell that is read; a longer one runs, whatever it uses
 _PROSE = ("markdown", "written")
-_ANYTHING = {
-    "eval",
-    "exec",
-    "globals",
-    "locals",
-    "vars",
-    "builtins",
-    "__main__",
-    "get_ipython",
-}  # reach any name
+# By these any name can be reached.
+_ANYTHING = {"eval", "exec", "globals", "locals", "vars", "builtins", "__main__", "get_ipython"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,7 @@ def _read(source: str) -> _Facts | None:
     try:
         top = symtable.symtable(source, "<cell>", "exec")  # refuses some that ast accepts
         tree = ast.parse(source)
-        looked_up = frozenset(looked_up_in(top, tree))
+        looked_up = looked_up_in(top, tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     bound: set[str] = set()
@@ -121,11 +114,6 @@ def _read(source: str) -> _Facts | None:
     imported = frozenset(_imported(tree)) if "import" in source else frozenset()
     own = frozenset(binds(top))
     return _Facts(imported, frozenset(bound), frozenset(called), only_defines, own, looked_up)
-
-
-def binds(top: symtable.SymbolTable) -> set[str]:
-    """Names that a cell binds at its top level, anywhere in it."""
-    return {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
 
 
 def _defines(statement: ast.stmt) -> bool:

@@ -17,7 +17,7 @@ import symtable
 from functools import lru_cache
 from types import CodeType
 
-from autograder.author.needed import binds
+from byhand.checking.given import binds
 
 NAME = "__halves__"
 _HIDDEN = re.compile(

@@ -24,7 +24,6 @@ _CALM = (
     *(ast.Constant, ast.Name, ast.Attribute, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.UnaryOp, ast.BinOp),
     *(ast.operator, ast.unaryop, ast.expr_context, ast.Subscript, ast.Slice),
 )
-
 _ASKING = (ast.Attribute, ast.Subscript, ast.UnaryOp, ast.BinOp, ast.Dict, ast.Set)
 
 
@@ -100,7 +99,7 @@ def _harmless(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Import):
         return all(is_installed(alias.name) for alias in statement.names)
     if isinstance(statement, ast.ImportFrom):
-        return is_installed(statement.module or ".") and all(alias.name != "*" for alias in statement.names)
+        return is_installed(statement.module or "") and all(alias.name != "*" for alias in statement.names)
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
         return not statement.decorator_list and _calm(statement.args) and _calm(statement.returns)
     if isinstance(statement, ast.ClassDef):

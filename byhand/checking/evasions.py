@@ -71,8 +71,11 @@ def forbidden(
     for helper, part in parts.items():
         whose = f"the definition of {helper}, which it uses," if helper else "its cell"
         whose = f"another cell, which defines {name} anew," if helper == name else whose
-        own = around.exercises if around else ()
-        if why := _in_part(part, rest, forbid, whose, own) or _lost(part, [tree, *rest], whose, own, others):
+        own = around.exercises if around else ()  # none where nothing is graded
+        if why := _in_part(part, rest, forbid, whose, own):
+            return f"{name}: {why}{instead}"
+        if own and (lost := _lost(part, [tree, *rest], others)):
+            why = f"{whose} looks up {lost}, which no cell defines or imports; write it in a cell."
             return f"{name}: {why}{instead}"
     return ""
 
@@ -94,18 +97,15 @@ def _in_part(
     return f"line {evasion.line} of {whose} {evasion.does}" if evasion else ""
 
 
-def _lost(
-    tree: ast.Module, cells: Sequence[ast.Module], whose: str, own: Collection[str], texts: Sequence[str]
-) -> str:
-    """What no cell gives can be anything if one can put it in place. If none can, it is a NameError, if that.
+def _lost(tree: ast.Module, cells: Sequence[ast.Module], texts: Sequence[str]) -> str:
+    """A name that no cell gives and that can be anything, "" if there is none.
 
-    own: the exercises; none where nothing is graded.
+    It can if some text may put names in place, or if IPython does; else nothing is there but a NameError.
     """
-    lost = unknown(tree, cells) if own else ""
-    shown = lost.startswith("_") or lost in ("In", "Out")  # IPython's own
-    if not shown and not any(isinstance(parse(text), SyntaxError) or _PUTS.search(text) for text in texts):
-        return ""
-    return f"{whose} looks up {lost}, which no cell defines or imports; write it in a cell." if lost else ""
+    lost = unknown(tree, cells)
+    if lost and not any(isinstance(parse(text), SyntaxError) or _PUTS.search(text) for text in texts):
+        lost = {name for name in lost if name.startswith("_") or name in ("In", "Out")}
+    return min(lost, default="")
 
 
 # Evasions

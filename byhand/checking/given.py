@@ -1,6 +1,6 @@
 """Names that something in a notebook gives a meaning: a cell, an import, Python; and those that nothing does.
 
-    unknown(tree, cells)     the first name that the code looks up and nothing gives, "" if there is none
+    unknown(tree, cells)     the names that the code looks up and nothing gives
 
 Order: unknown, what a cell binds, which modules are libraries.
 """
@@ -10,48 +10,45 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib.util
+import symtable
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
 
-from byhand.checking.helpers import looked_up, put_behind, table_of
-from byhand.checking.source import bound_in, nodes_of
+from byhand.checking.helpers import looked_up_outside_classes, put_behind, table_of
+from byhand.checking.source import nodes_of, stars
 
 _ALWAYS = {*vars(builtins), "display"}  # display is IPython's
 
 
-def unknown(tree: ast.Module, cells: Sequence[ast.Module]) -> str:
-    """The first name that the code looks up and that no cell, import or builtin gives, "" if there is none.
+def unknown(tree: ast.Module, cells: Sequence[ast.Module]) -> set[str]:
+    """Names that the code looks up and that no cell, import or builtin gives.
 
-    Names that only annotations mention are left out, and those that classes bind somewhere.
+    Names that only annotations mention are left out, and what bodies of classes read: they may have bound it.
     """
-    nodes = nodes_of(tree)
-    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
-    own = bound_in(part for one in classes for part in nodes_of(one))
-    given = own.union(_ALWAYS, *map(_binds, (tree, *cells)))
+    given = _ALWAYS.union(*map(_binds, (tree, *cells)))
     if "*" in given:  # of a library that is not loaded here
-        return ""
-    lost = {name for name in looked_up(tree) - given if not name.startswith("__")}
-    return min(lost - _only_annotated(nodes), default="") if lost else ""
+        return set()
+    lost = {name for name in looked_up_outside_classes(tree) - given if not name.startswith("__")}
+    return lost - _only_annotated(nodes_of(tree)) if lost else lost
+
+
+def binds(scope: symtable.SymbolTable) -> set[str]:
+    """Names that a scope binds, anywhere in it; of a cell's top level those that it gives a meaning."""
+    return {one.get_name() for one in scope.get_symbols() if one.is_assigned() or one.is_imported()}
 
 
 @lru_cache(maxsize=256)
 def _binds(tree: ast.Module) -> frozenset[str]:
     """Names that a cell binds at its top level or as global, those of its star imports too."""
     table = table_of(tree)
-    scopes = [table] if table else []
-    names: set[str] = set()
-    for scope in scopes:
-        symbols = (one for one in scope.get_symbols() if scope is table or one.is_declared_global())
-        names |= {one.get_name() for one in symbols if one.is_assigned() or one.is_imported()}
-        scopes += scope.get_children()
-    for node in nodes_of(tree):
-        if (
-            isinstance(node, ast.ImportFrom)
-            and node.names[0].name == "*"
-            and is_installed(node.module or ".")
-        ):
-            names |= set(dir(sys.modules[node.module])) if node.module in sys.modules else {"*"}
+    names = binds(table) if table else set()
+    inner = list(table.get_children()) if table else []
+    for scope in inner:
+        names |= {name for name in binds(scope) if scope.lookup(name).is_declared_global()}
+        inner += scope.get_children()
+    for module in filter(is_installed, stars(tree)):
+        names |= set(dir(sys.modules[module])) if module in sys.modules else {"*"}
     return frozenset(names | put_behind(nodes_of(tree)))
 
 

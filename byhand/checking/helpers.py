@@ -22,6 +22,7 @@ from byhand.checking.source import (
     item_of,
     nodes_of,
     parse,
+    stars,
     text_of,
 )
 
@@ -69,9 +70,7 @@ def _anew(cell: ast.Module, name: str) -> Iterator[ast.stmt]:
     for statement in cell.body:
         if name in _gives(statement)[0] or name in aliases(statement):
             yield statement
-        elif any(
-            isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes_of(statement)
-        ):
+        elif stars(statement):
             looked_up = ast.copy_location(ast.Expr(ast.Name(name, ast.Load())), statement)
             yield from (statement, ast.fix_missing_locations(looked_up))
 
@@ -111,6 +110,7 @@ def _gives(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset((gives | parts | named) - {""}), frozenset(changes - {""})
 
 
+@lru_cache(maxsize=4096)
 def _giving(statement: ast.stmt, name: str) -> Sequence[ast.stmt]:
     """The part of a statement that gives the name: of `if x: def name(): …` the definition alone."""
     if isinstance(statement, DEFINED):
@@ -131,11 +131,9 @@ def put_behind(nodes: Sequence[ast.AST]) -> set[str]:
             item = item_of(node)
             found |= {item[1]} if item and is_own_names(item[0]) else set()
         elif (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and is_own_names(node.func.value)
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "update"
         ):
-            found |= {part.arg for part in node.keywords if part.arg and node.func.attr == "update"}
+            found |= {part.arg for part in node.keywords if part.arg and is_own_names(node.func.value)}
     return found
 
 
@@ -147,10 +145,8 @@ def _in_scope(part: ast.AST) -> list[ast.AST]:
             nodes += [default for default in (*node.args.defaults, *node.args.kw_defaults) if default]
         elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
             bound = bound_in(part for one in node.generators for part in nodes_of(one.target))
-            names = (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
-            nodes += (
-                name for name in names if name.id not in bound
-            )  # which the scope around may have to give
+            inner = (one for one in ast.walk(node) if isinstance(one, ast.Name))
+            nodes += (one for one in inner if one.id not in bound)  # the scope around may have to give it
         elif not isinstance(node, DEFINED):
             nodes += ast.iter_child_nodes(node)
     return nodes
@@ -182,14 +178,20 @@ def aliases(tree: ast.AST) -> dict[str, str]:
 
 
 @lru_cache(maxsize=256)
-def looked_up(tree: ast.Module) -> set[str]:
-    """Global names that the code looks up, in its functions too, and by globals()["name"]."""
+def looked_up(tree: ast.Module) -> frozenset[str]:
+    """Global names that the code looks up, in its functions and classes too, and by globals()["name"]."""
+    return looked_up_outside_classes(tree) | _read_in_classes(tree)
+
+
+@lru_cache(maxsize=256)
+def looked_up_outside_classes(tree: ast.Module) -> frozenset[str]:
+    """The same without what the bodies of classes read, which they may have bound themselves."""
     table, nodes = table_of(tree), nodes_of(tree)
     read = (node for node in nodes if isinstance(getattr(node, "ctx", ast.Load()), ast.Load))
     asked = {item for node in read if (item := item_of(node)) and is_own_names(item[0])}
     local = bound_in(nodes)  # of a function's locals() these may be
     names = {name for whole, name in asked if name not in local or ast.unparse(whole) == "globals()"}
-    return names | looked_up_in(table, tree) if table else names
+    return frozenset(names | _by_scopes(table, tree) if table else names)
 
 
 @lru_cache(maxsize=256)
@@ -200,27 +202,40 @@ def table_of(tree: ast.Module) -> symtable.SymbolTable | None:
         return None
 
 
-def looked_up_in(top: symtable.SymbolTable, tree: ast.Module) -> set[str]:
+def looked_up_in(top: symtable.SymbolTable, tree: ast.Module) -> frozenset[str]:
     """Global names that code looks up, in its functions and classes too. top: the table of its top level."""
+    return frozenset(_by_scopes(top, tree) | _read_in_classes(tree))
+
+
+def _by_scopes(top: symtable.SymbolTable, tree: ast.Module) -> set[str]:
     names = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()} & _read_in(tree)
     inner = list(top.get_children())
     for scope in inner:
         names |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global()}
         inner += scope.get_children()
-    names |= {name for statement in tree.body for name in _changed(statement)}
+    return names | {name for statement in tree.body for name in _changed(statement)}
+
+
+def _read_in_classes(tree: ast.Module) -> set[str]:
+    """Names that bodies of classes may look up before they bind them; what they never bind, scopes tell."""
     classes = [node for node in nodes_of(tree) if isinstance(node, ast.ClassDef)]
-    return names.union(*map(_read_in, classes))
+    return {name for one in classes for name in _read_in(one) & _bound_in_body(one)}
+
+
+def _bound_in_body(body: ast.ClassDef) -> set[str]:
+    nodes = [node for statement in body.body for node in _in_scope(statement)]
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    imports = (node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+    return names.union(*map(imported, imports), (name for node in nodes if (name := _named(node))))
 
 
 def _read_in(body: ast.ClassDef | ast.Module) -> set[str]:
     """Names that a body may look up before it binds them itself: `helper = helper` in a class."""
     read: set[str] = set()
     bound: set[str] = set()
-    own: set[str] = set()
     for statement in body.body:
         parts = _run_at_once(statement)
         names = [node for part in parts for node in _in_scope(part) if isinstance(node, ast.Name)]
-        own |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
         looped = _looped(statement)
         loaded = {node.id for node in names if not isinstance(node.ctx, ast.Store) and node not in looped}
         read |= (loaded | _changed(statement)) - bound
@@ -229,15 +244,9 @@ def _read_in(body: ast.ClassDef | ast.Module) -> set[str]:
             bound.add(statement.name)
         elif isinstance(statement, ast.Assign):
             bound |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
-        elif (
-            isinstance(statement, ast.AnnAssign)
-            and statement.value
-            and isinstance(statement.target, ast.Name)
-        ):
-            bound.add(statement.target.id)
-    return (
-        read & own if isinstance(body, ast.ClassDef) else read
-    )  # what a class does not bind, its scope tells
+        elif isinstance(statement, ast.AnnAssign) and statement.value:
+            bound |= {statement.target.id} if isinstance(statement.target, ast.Name) else set()
+    return read
 
 
 def _looped(statement: ast.stmt) -> set[ast.AST]:

@@ -179,10 +179,16 @@ def _names(tree: ast.Module) -> Names:
         if isinstance(node, ast.Import | ast.ImportFrom):
             for alias, name in imported(node).items():
                 names.setdefault(alias, set()).add(name)
-        if isinstance(node, ast.ImportFrom) and any(part.name == "*" for part in node.names):
-            names.setdefault("*", set()).add(node.module or "")
+    if starred := stars(tree):
+        names["*"] = set(starred)
     _follow(names, list(assignments(nodes)))
     return names
+
+
+def stars(tree: ast.AST) -> list[str]:
+    """The modules of which the code imports everything."""
+    imports = (node for node in nodes_of(tree) if isinstance(node, ast.ImportFrom))
+    return [node.module or "" for node in imports if node.names[0].name == "*"]
 
 
 def _follow(names: Names, assigned: Sequence[tuple[str, ast.expr]]) -> None:

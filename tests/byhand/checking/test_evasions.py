@@ -127,6 +127,14 @@ def test_what_an_exercise_may_use_is_read_unless_it_failed(monkeypatch: pytest.M
             "class K:\n    for lib in [lib]: ...\ndef weights(x):\n    return K.lib(x)",
             "lib = blocks.EncoderBlock",
         ),
+        (
+            "class K:\n    g = lib\n    def lib(self): ...\ndef weights(x):\n    return K.g(x)",
+            "lib = blocks.EncoderBlock",
+        ),
+        (
+            "class K:\n    g = lib\n    import lib\ndef weights(x):\n    return K.g(x)",
+            "lib = blocks.EncoderBlock",
+        ),
         ("def weights(x):\n    class K:\n        t += []\n    return K.t[0](x)", "t = [blocks.EncoderBlock]"),
         ("t += []\ndef weights(x):\n    return None", "t = [blocks.EncoderBlock]"),
         (
@@ -168,6 +176,7 @@ PUT = (
         "def weights(x):\n    return lib(x)",
         "def weights(x):\n    return globals()['lib'](x)",
         "def weights(x):\n    return helper(x)\ndef helper(x):\n    return [lib(one) for one in x]",
+        "class K:\n    def f(self, lib): ...\ndef weights(x):\n    return lib(x)",
     ],
 )
 def test_a_name_that_is_put_in_place_by_other_ways_than_code_is_refused(
@@ -179,8 +188,8 @@ def test_a_name_that_is_put_in_place_by_other_ways_than_code_is_refused(
 
 
 def test_what_the_last_output_was_is_not_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "weights = _"
-    assert "looks up _, which" in said(monkeypatch, text, COURSE, forbid=PART, grading=True)
+    for text in ("weights = _", "weights = _\ndef draft(x):\n    return Nothing"):
+        assert "looks up _, which" in said(monkeypatch, text, COURSE, forbid=PART, grading=True)
 
 
 @pytest.mark.parametrize(
