@@ -78,9 +78,8 @@ def _text(notebook: Any) -> str:
 def _new_cell(cell: Cell) -> Any:
     make: Any = v4.new_markdown_cell if cell.kind in ("markdown", "written") else v4.new_code_cell
     node = make(cell.source)
-    if (
-        cell.kind == "test"
-    ):  # folded: what it says stands right below the answer, and its mistakes spoil nothing
+    if cell.kind == "test":
+        # Folded: what it says stands right below the answer, and its list of mistakes spoils nothing.
         node.source = f"# Check of {cell.exercise}: run this cell\n{cell.source}"
         node.metadata["jupyter"] = {"source_hidden": True}
     if cell.grade_id:

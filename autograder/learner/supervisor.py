@@ -22,9 +22,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from autograder.learner import alarm, shell as shells
+from autograder.learner import alarm, shell as shells, together
 from autograder.learner.passed import number_of, stand_in
-from autograder.learner.together import calls
 from autograder.sandbox.rehearse import Asker, rehearse
 from autograder.wire import envelope
 from autograder.wire.channel import Channel, Closed
@@ -121,7 +120,7 @@ class Learner(Peer):
             if self._depth == 0:  # else this is part of an answer whose time runs already
                 alarm.ring_after(self.seconds)
 
-        results, error = calls(function, cases, begin)
+        results, error = together.calls(function, cases, begin)
         return results, None if error is None else self.error_data(error)
 
     def next(self, iterator: Any, most: int) -> tuple[list[Any], bool]:

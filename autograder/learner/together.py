@@ -34,9 +34,12 @@ def calls(
         except BaseException as error:
             return results, error
         kept = _kept(result)
-        results.append(result if kept is None else kept[0])
-        room -= 0 if kept is None else kept[1]
-        if kept is None or room < 0 or time.monotonic() > until:
+        if kept is None:
+            return [*results, result], None
+        copy, size = kept
+        results.append(copy)
+        room -= size
+        if room < 0 or time.monotonic() > until:
             break
     return results, None
 
