@@ -7,20 +7,6 @@ from autograder.author.lesson import SOLUTIONS, LessonError, names, read
 from tests.places import TINY
 
 
-@pytest.fixture
-def tiny(tmp_path):
-    """Write the tiny lesson with a change in its text, and read it back."""
-
-    def change(old: str, new: str):
-        text = (TINY / "90_tiny" / "90_tiny.py").read_text(encoding="utf-8")
-        assert old in text
-        (tmp_path / "90_tiny").mkdir()
-        (tmp_path / "90_tiny" / "90_tiny.py").write_text(text.replace(old, new, 1), encoding="utf-8")
-        return read("90_tiny", tmp_path)
-
-    return change
-
-
 def test_exercises_come_in_order_with_their_points():
     assert read("90_tiny", TINY).exercises == {"dot": 2.0, "share": 3.0, "doubled": 1.0}
 
@@ -36,24 +22,24 @@ def test_exercises_come_in_order_with_their_points():
         ("    ### END HIDDEN TESTS\n", ""),
     ],
 )
-def test_a_marker_that_is_not_exact_is_an_error_that_names_the_cell(tiny, old, new):
+def test_a_marker_that_is_not_exact_is_an_error_that_names_the_cell(changed, old, new):
     with pytest.raises(LessonError, match="dot"):
-        tiny(old, new)
+        changed(old, new)
 
 
-def test_a_grade_id_used_twice_is_an_error(tiny):
+def test_a_grade_id_used_twice_is_an_error(changed):
     with pytest.raises(LessonError, match="dot is used more than once"):
-        tiny('"grade_id": "share"', '"grade_id": "dot"')
+        changed('"grade_id": "share"', '"grade_id": "dot"')
 
 
-def test_a_test_of_nothing_is_an_error(tiny):
+def test_a_test_of_nothing_is_an_error(changed):
     with pytest.raises(LessonError, match="no solution cell"):
-        tiny('"grade_id": "test_share"', '"grade_id": "test_shares"')
+        changed('"grade_id": "test_share"', '"grade_id": "test_shares"')
 
 
-def test_another_schema_version_is_an_error(tiny):
+def test_another_schema_version_is_an_error(changed):
     with pytest.raises(LessonError, match="schema_version"):
-        tiny('"schema_version": 3', '"schema_version": 99')
+        changed('"schema_version": 3', '"schema_version": 99')
 
 
 def test_a_lesson_that_does_not_exist_is_an_error():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,21 +19,6 @@ NAME = "90_tiny"
 
 def tiny() -> lesson.Lesson:
     return lesson.read(NAME, TINY)
-
-
-@pytest.fixture
-def changed(tmp_path: Path):
-    """Read the tiny lesson with one piece of its source replaced."""
-
-    def read(old: str, new: str) -> lesson.Lesson:
-        shutil.copytree(TINY / NAME, tmp_path / NAME)
-        source = tmp_path / NAME / f"{NAME}.py"
-        text = source.read_text(encoding="utf-8")
-        assert old in text
-        source.write_text(text.replace(old, new), encoding="utf-8")
-        return lesson.read(NAME, tmp_path)
-
-    return read
 
 
 def test_the_same_source_gives_the_same_bytes_in_another_process() -> None:

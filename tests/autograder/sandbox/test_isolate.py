@@ -15,19 +15,6 @@ from tests.places import ROOT
 BELOW_TMP = [Path(sys.prefix).parts[2]] if sys.prefix.startswith("/tmp/") else []
 
 
-@pytest.fixture(scope="module")
-def bare():
-    """A worker without libraries: starts at once."""
-    with worker(warm=False) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def warm():
-    with worker() as one:
-        yield one
-
-
 @pytest.mark.parametrize("place", ["tmp", "repository", "system"])
 def test_a_file_outside_cannot_be_read(bare, tmp_path, place):
     (tmp_path / "canary").write_text("secret")

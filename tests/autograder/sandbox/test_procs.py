@@ -1,15 +1,6 @@
 """Limits: what a submission may use, all its processes together, and that nothing stays."""
 
-import pytest
-
-from tests.inside.ask import MIB, ask, everything_below, session, worker
-
-
-@pytest.fixture(scope="module")
-def bare():
-    """A worker without libraries: starts at once."""
-    with worker(warm=False) as one:
-        yield one
+from tests.inside.ask import MIB, ask, everything_below, session
 
 
 def test_a_fork_bomb_is_bounded_and_ends(bare):

@@ -15,19 +15,6 @@ from tests.inside.ask import MIB, as_ordinary_user, ask, everything_below, sessi
 from tests.places import ROOT
 
 
-@pytest.fixture(scope="module")
-def bare():
-    """A worker without libraries: starts at once."""
-    with worker(warm=False) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def warm():
-    with worker() as one:
-        yield one
-
-
 def test_files_lie_in_the_work_folder(bare):
     files = {"a.txt": b"one", "data/长 b.bin": bytes(range(256)) * 5000, "empty": b""}
     with session(bare, files) as one:

@@ -15,16 +15,9 @@ import torch
 
 from byhand import check
 from byhand.checking import cost as _cost
+from tests.byhand.checking.message import failure_of
 
 MIB = 2**20
-
-
-def failure_of(function: Callable[..., Any], *args: Any, **options: Any) -> str:
-    try:
-        function(*args, **options)
-    except check.CheckFailed as failure:
-        return str(failure)
-    return ""
 
 
 def throws(error: Exception) -> Callable[[], None]:

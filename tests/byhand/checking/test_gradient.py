@@ -11,17 +11,14 @@ import torch
 from torch import Tensor
 
 from byhand import check
+from tests.byhand.checking.message import failure_of
 
 X = torch.tensor([1.0, 2.0, -3.0], dtype=torch.float64)
 Y = torch.tensor([[0.5, 1.0, 2.0], [1.5, -1.0, 3.0]], dtype=torch.float64)
 
 
 def said(function: Callable[..., Any], *inputs: Any, call: str = "f(x, y)", **options: Any) -> str:
-    try:
-        check.gradient(call, function, inputs, **options)
-    except check.CheckFailed as failure:
-        return str(failure)
-    return ""
+    return failure_of(check.gradient, call, function, inputs, **options)
 
 
 class DoubledGradient(torch.autograd.Function):

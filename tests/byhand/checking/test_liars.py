@@ -9,16 +9,7 @@ import pytest
 import torch
 
 from byhand import check
-
-
-def said(got: Any, want: Any, call: str = "f(x)", **options: Any) -> str:
-    """The message, "" if the answer is accepted."""
-    try:
-        check.values(call, got, want, **options)
-    except check.CheckFailed as failure:
-        return str(failure)
-    return ""
-
+from tests.byhand.checking.message import said
 
 # Objects that lie
 

@@ -8,22 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from byhand import check
+from tests.byhand.checking.message import said
 
 MASK = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]], dtype=torch.bool)
 KNOWN = {
     "row 0 stops at key 0.": [[1, 0, 0, 0], [1, 1, 0, 0]],
     "queries and keys are swapped.": [[1, 1], [1, 1], [1, 1], [0, 1]],
 }
-
-
-def said(got: Any, want: Any, call: str = "f(x)", **options: Any) -> str:
-    """The message, "" if the answer is accepted."""
-    try:
-        check.values(call, got, want, **options)
-    except check.CheckFailed as failure:
-        return str(failure)
-    return ""
 
 
 # Plain values and containers
