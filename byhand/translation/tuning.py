@@ -172,10 +172,15 @@ def adapted(parts: Mapping[str, Tensor], facts: Mapping[str, str]) -> nn.Module:
 # The numbers
 
 
-@lru_cache(maxsize=1)
-def measured() -> dict[str, Any]:
+def numbers(base: str = "shipped") -> Path:
+    """Where the reference runs of a base are written: see tuning_bases."""
+    return NUMBERS if base == "shipped" else NUMBERS.with_name(f"tuning_{base}.json")
+
+
+@lru_cache(maxsize=4)
+def measured(base: str = "shipped") -> dict[str, Any]:
     """The reference runs: {"base": marks, "runs": [...], "bars": {...}, "facts": {...}}."""
-    found: dict[str, Any] = json.loads(NUMBERS.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(numbers(base).read_text(encoding="utf-8"))
     return found
 
 
@@ -200,9 +205,11 @@ def mean_and_spread(numbers: Sequence[float]) -> tuple[float, float]:
     return statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else 0.0
 
 
-def seeded_start(seed: int, change: Callable[[nn.Module], object]) -> nn.Module:
-    """The base, changed with random numbers of this seed."""
-    model = start()
+def seeded_start(
+    seed: int, change: Callable[[nn.Module], object], of: translation.Checkpoint | None = None
+) -> nn.Module:
+    """The base, or another one, changed with random numbers of this seed."""
+    model = (of or base()).model()
     with train.seeded(seed):
         change(model)
     return model

@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from byhand import plot
 from byhand.figure import begin, end
 from byhand.translation import tuning
+from byhand.translation.tuning_ways import PIECES
 
 ONE, LORA = "#31688e", "#c2410c"
-PIECES = "LoRA, pieces of menus"  # a way of tuning_runs
 
 
 def directions(*, title: str = "", caption: str = "") -> Axes:

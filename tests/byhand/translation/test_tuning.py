@@ -13,10 +13,10 @@ import torch
 from autograder.author import lesson
 from byhand import blocks, data, lora, translation
 from byhand.data import Pair
-from byhand.translation import checkpoint, tuning, tuning_draw, tuning_runs
+from byhand.translation import checkpoint, tuning, tuning_bases, tuning_draw, tuning_runs, tuning_ways
 
 PAIRS = [Pair(f"Open file {number}", f"打开文件{number}") for number in range(40)]
-CACHED = (tuning.base, tuning._batches, tuning.exam, tuning.measured)
+CACHED = (tuning.base, tuning._batches, tuning.exam, tuning.measured, tuning_bases.size)
 
 
 def _forget() -> None:
@@ -140,40 +140,62 @@ def test_marks_below_their_bars_are_named_with_both_numbers(monkeypatch):
 
 def test_bars_are_the_mean_less_two_standard_deviations_and_at_least_a_point():
     marks = [dict.fromkeys(tuning.MARKS, value) for value in (10.0, 12.0, 14.0)]
-    runs = [{"rank": tuning_runs.RANK, "test": one, "valid marks": one} for one in marks]
+    runs = [{"rank": tuning_ways.RANK, "test": one, "valid marks": one} for one in marks]
     assert tuning_runs.bars(runs)["test"]["menus BLEU"] == 8.0
     assert tuning_runs.bars(runs[:1])["test"]["menus BLEU"] == 9.0
 
 
-def test_runs_go_on_where_they_stopped_and_begin_anew_with_another_base(tiny, monkeypatch):
-    monkeypatch.setattr(tuning_runs, "STEPS", 2)
-    monkeypatch.setattr(tuning_runs, "LONG", 3)
-    monkeypatch.setattr(tuning_runs, "SEEDS", (0,))
-    monkeypatch.setattr(tuning_runs, "OWN_SEEDS", (0,))
+@pytest.fixture
+def few(tiny, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Runs of two or three steps, one seed of each; the ways that were run."""
+    for name, value in {"STEPS": 2, "LONG": 3, "SEEDS": (0,), "OWN_SEEDS": (0,)}.items():
+        monkeypatch.setattr(tuning_runs, name, value)
     done: list[str] = []
     real = tuning_runs.run
     monkeypatch.setattr(tuning_runs, "run", lambda *given: done.append(given[0].name) or real(*given))
+    return done
+
+
+def test_runs_go_on_where_they_stopped_and_begin_anew_with_another_base(few: list[str]) -> None:
     assert tuning_runs.main(["--check"]) == 1
     assert tuning_runs.main([]) == 0
-    assert len(done) == len(tuning_runs.ways()) + 1
+    assert len(few) == len(tuning_ways.ways()) + 1
     assert tuning_runs.main([]) == 0
     assert tuning_runs.main(["--check"]) == 0
-    assert len(done) == len(tuning_runs.ways()) + 1
+    assert len(few) == len(tuning_ways.ways()) + 1
     checkpoint.BASE.write_bytes(checkpoint.BASE.read_bytes() + b" ")
-    assert len(tuning_runs.missing(tuning_runs.begin())) == len(done)
+    assert len(tuning_runs.missing(tuning_runs.kept())) == len(few)
+
+
+def test_a_larger_base_is_trained_once_and_its_runs_have_a_file_of_their_own(
+    few: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    small = ("d_model=32", "d_hidden=48", "n_heads=2", "n_layers=1", "steps=3", "eval_every=0")
+    monkeypatch.setattr(tuning_bases, "LARGER", {"large": small})
+    monkeypatch.setattr(tuning_bases, "FOLDER", tmp_path / "bases")
+    monkeypatch.setattr(tuning_runs, "ROWS", 4)  # else 2 % of so few numbers are none
+    monkeypatch.setattr(tuning_ways, "ROWS", 4)
+    assert tuning_runs.main(["--base", "large"]) == 0
+    assert few == ["full", "LoRA, rank 3", tuning_ways.PIECES]
+    assert not tuning.NUMBERS.exists()
+    found = json.loads(tuning.numbers("large").read_text())
+    assert found["facts"]["numbers"] == tuning_bases.size("large")[0] != tuning_bases.size("shipped")[0]
+    assert found["runs"][-1]["trained"] <= tuning_runs.SHARE
+    monkeypatch.setattr(tuning_bases, "LARGER", {"large": (*small[:-2], "steps=4", "eval_every=0")})
+    assert len(tuning_runs.missing(tuning_runs.kept("large"), "large")) == 3
 
 
 @pytest.mark.usefixtures("tiny")
 def test_each_way_trains_what_its_name_says():
     trained = {}
-    for way in tuning_runs.ways():
+    for way in tuning_ways.ways():
         model = tuning.seeded_start(0, way.prepare)
         trained[way.name] = {name for name, part in model.named_parameters() if part.requires_grad}
     every = {name for name, _ in tuning.start().named_parameters()}
     assert trained["full"] == trained["full, rates by layer"] == every
     assert trained["table alone"] == {"embedding.weight", "decoder_norm.weight", "decoder_norm.bias"}
     assert all(lora.trained(name) for way in trained if way.startswith("LoRA") for name in trained[way])
-    layers = tuning_runs.by_layer(tuning.start(), 0.5)
+    layers = tuning_ways.by_layer(tuning.start(), 0.5)
     assert sum(len(parts) for parts, _ in layers) == len(every)
     assert [share for _, share in layers] == sorted(share for _, share in layers)
     assert layers[-1][1] == 1.0
@@ -181,11 +203,11 @@ def test_each_way_trains_what_its_name_says():
 
 @pytest.mark.usefixtures("tiny")
 def test_a_correction_of_the_table_changes_the_rows_of_common_pieces_alone(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tuning_runs, "ROWS", 4)
-    rows = tuning_runs.commonest_pieces(4)
+    monkeypatch.setattr(tuning_ways, "ROWS", 4)
+    rows = tuning_ways.commonest_pieces(4)
     assert rows[:2] == [translation.BOS, translation.EOS]
     before = tuning.start().get_submodule("embedding").weight
-    model = tuning.seeded_start(0, tuning_runs.ways()[-1].prepare)
+    model = tuning.seeded_start(0, tuning_ways.ways()[-1].prepare)
     table = model.get_submodule("embedding")
     assert torch.equal(table.weight, before)
     with torch.no_grad():
@@ -211,11 +233,11 @@ def test_the_lesson_trains_as_the_reference_runs_did_and_its_numbers_are_few():
                if cell.kind == "solution" and cell.grade_id == "tune_translator"]  # fmt: skip
     given = re.search(r"targets, rank, alpha = (\[.*\]), (\d+), ([\d.]+)\n    steps = (\d+)", cell.source)
     assert given is not None
-    assert json.loads(given[1]) == list(tuning_runs.ALL)
-    assert (int(given[2]), float(given[3])) == (tuning_runs.RANK, tuning_runs.ALPHA)
-    assert int(given[4]) == tuning_runs.STEPS
-    assert f"{tuning_runs.RATE:.0e}".replace("e-0", "e-") in cell.source
-    own = [run for run in tuning.measured()["runs"] if run["rank"] == tuning_runs.RANK]
+    assert json.loads(given[1]) == list(tuning_ways.ALL)
+    assert (int(given[2]), float(given[3])) == (tuning_ways.RANK, tuning_ways.ALPHA)
+    assert int(given[4]) == tuning_ways.STEPS
+    assert f"{tuning_ways.RATE:.0e}".replace("e-0", "e-") in cell.source
+    own = [run for run in tuning.measured()["runs"] if run["rank"] == tuning_ways.RANK]
     assert all(run["trained"] <= 0.02 for run in own)
 
 
@@ -227,7 +249,7 @@ def test_the_base_itself_is_below_the_bars_of_the_menus():
 
 
 def test_every_run_of_the_lessons_own_way_reaches_the_bars():
-    own = [run for run in tuning.measured()["runs"] if run["rank"] == tuning_runs.RANK]
+    own = [run for run in tuning.measured()["runs"] if run["rank"] == tuning_ways.RANK]
     assert [tuning.below(run["test"], "test") for run in own] == [""] * len(tuning_runs.OWN_SEEDS)
     assert [tuning.below(run["valid marks"], "valid") for run in own] == [""] * len(own)
 
