@@ -5,7 +5,7 @@
 #
 # **Why.** Almost nobody trains from nothing. One large model is trained once; thousands are made of it, each with a few texts and a small file.
 #
-# You need the idea of lesson 07, not its weights: the course ships its own. About 125 minutes, training included. The texts are fetched by `byhand data`.
+# You need the idea of lesson 07, not its weights: the course ships its own. About 125 minutes, and two of training. The texts are fetched by `byhand data`.
 
 # %%
 import copy
@@ -26,7 +26,7 @@ read_adapter, greedy = tuning.read_adapter, translation.greedy  # the last check
 
 # %% [markdown]
 # ## The idea: most of it is known already
-# The shipped translator has read 30,616 texts of a smart home, a cloud and a language course. It knows Chinese grammar, what a button says, what *delete* means. Nobody told it about *kernels* and *cells*.
+# The shipped translator was trained on 30,616 pairs of texts of a smart home, a cloud and a language course. It knows Chinese grammar, what a button says, what *delete* means. Nobody told it about *kernels* and *cells*.
 #
 # **Question:** below are ten menus of JupyterLab, and what it makes of them. Which words does it know, which does it guess?
 
@@ -426,7 +426,7 @@ with check.exercise("EarlyStopping"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# Where would yours have stopped? The curve is a training of all numbers, by the course, twice as long as the others below; the loss is that on 255 menus it did not train with. It does not rise here, it only stops falling. **Questions:** what would a patience of 1 have cost? What did the second half buy, and at what price?
+# Where would yours have stopped? The curve is a training of all numbers, by the course, twice as long as the others below; the loss is that on 255 menus it did not train with. It does not rise here, it only stops falling. **Questions:** what would a patience of 1 have cost? The lines below it are a run of 600 steps and this one: what did the second 600 steps buy, and at what price?
 
 # %%
 steps, losses = tuning_draw.curve()
