@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import re
+import struct
 import warnings
+from html.parser import HTMLParser
 from typing import Any
 
 import matplotlib as mpl
@@ -10,6 +14,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.pylabtools import select_figure_formats
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
@@ -44,6 +50,67 @@ def test_every_picture_has_its_title_caption_and_alt_text(kind: str) -> None:
     assert ax.get_title(loc="left") == "The title"
     assert "What to see." in texts(ax)
     assert drawn(ax).alt.startswith("The title. What to see.")
+
+
+def shown(ax: Axes, monkeypatch: pytest.MonkeyPatch, kind: str = "png") -> dict[str, Any]:
+    """What a notebook keeps of the figure that a cell drew."""
+    shell = InteractiveShell()
+    select_figure_formats(shell, kind, bbox_inches="tight")
+    monkeypatch.setattr(figure, "notebook_shell", lambda: shell)
+    data: dict[str, Any] = shell.display_formatter.format(ax.figure)[0]
+    return data
+
+
+class Tags(HTMLParser):
+    """The elements of a page with their attributes, as a browser reads them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def image(page: str) -> dict[str, str | None]:
+    """The attributes of the page's one element, an <img>."""
+    ((tag, attributes),) = Tags(page).found
+    assert tag == "img"
+    return attributes
+
+
+def test_a_notebook_shows_one_picture_whose_alt_text_is_the_figure_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    ax = plot.weights(WEIGHTS, title="\"a\" <b> & 'c' 猫", caption="What to see.")
+    data = shown(ax, monkeypatch)
+    assert set(data) == {"text/html", "text/plain"}
+    drawn_as = image(data["text/html"])
+    assert drawn_as["alt"] == data["text/plain"] == ax.figure.alt
+    assert set(drawn_as) == {"alt", "src"}
+    assert str(drawn_as["src"]).startswith("data:image/png;base64,")
+
+
+def pixels(data: dict[str, Any]) -> tuple[int, int]:
+    found = re.search('base64,([^"]+)', data["text/html"])
+    assert found is not None
+    width, height = struct.unpack(">II", base64.b64decode(found[1])[16:24])
+    return width, height
+
+
+def test_a_retina_picture_has_twice_the_pixels_at_the_same_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    ax = plot.weights(WEIGHTS)
+    usual, fine = (shown(ax, monkeypatch, kind) for kind in ("png", "retina"))
+    assert pixels(fine) == pytest.approx([2 * size for size in pixels(usual)], abs=2)
+    assert int(str(image(fine["text/html"])["width"])) == pixels(fine)[0] // 2
+
+
+def test_a_notebook_set_to_svg_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(shown(plot.bars([1]), monkeypatch, "svg")) == {"image/svg+xml", "text/plain"}
+
+
+def test_while_a_class_is_graded_it_is_a_png(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BYHAND_GRADING", "1")
+    assert set(shown(plot.bars([1]), monkeypatch)) == {"image/png", "text/plain"}
 
 
 @pytest.mark.parametrize("kind", EVERY)

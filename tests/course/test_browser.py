@@ -144,7 +144,17 @@ def test_04_the_solution_passes(page: Page) -> None:
     check_says(page, "softmax: the visible checks pass.")
 
 
-def test_05_an_answer_in_words_is_written_into_its_place(page: Page) -> None:
+def test_05_a_picture_is_one_image_that_its_caption_describes(page: Page) -> None:
+    caption = "What to see: heat makes all shares alike."
+    run(page, "plot.explore(animals_and_fruits")  # names what the bars stand for
+    run(page, caption)
+    pictures = cell(page, caption).locator(".jp-OutputArea-output img")
+    pictures.first.wait_for()
+    assert pictures.count() == 1
+    assert (pictures.get_attribute("alt") or "").startswith(f"{caption} weight:")
+
+
+def test_06_an_answer_in_words_is_written_into_its_place(page: Page) -> None:
     place = page.locator(".jp-Notebook .jp-MarkdownCell", has_text="Write your answer here.")
     for _ in range(2):  # the first click scrolls there, and the cells on the way grow as they are drawn
         place.locator(".jp-RenderedMarkdown").click()
@@ -156,14 +166,14 @@ def test_05_an_answer_in_words_is_written_into_its_place(page: Page) -> None:
     shows(page.locator(".jp-Notebook .jp-RenderedMarkdown", has_text=WORDS), WORDS)
 
 
-def test_06_validate_names_what_is_left_to_do(page: Page) -> None:
+def test_07_validate_names_what_is_left_to_do(page: Page) -> None:
     page.get_by_role("button", name="Validate", exact=True).click()
     dialog = page.locator(".jp-Dialog-content")
     shows(dialog, "dot_score is not written yet.")
     assert "softmax is not written yet" not in dialog.inner_text()
 
 
-def test_07_what_is_handed_in_is_listed_as_submitted(page: Page) -> None:
+def test_08_what_is_handed_in_is_listed_as_submitted(page: Page) -> None:
     page.locator(".jp-Dialog").get_by_role("button", name="Ok", exact=True).click()
     page.keyboard.press("Control+s")
     choose(page, "Nbgrader", "Assignment List")
@@ -175,21 +185,21 @@ def test_07_what_is_handed_in_is_listed_as_submitted(page: Page) -> None:
 # ---- the instructor
 
 
-def test_08_the_formgrader_collects_the_submission(page: Page) -> None:
+def test_09_the_formgrader_collects_the_submission(page: Page) -> None:
     choose(page, "Nbgrader", "Formgrader")
     row(page, LESSON).locator(".collect a").click()
     finish(page, "Successfully collected submissions")
     shows(row(page, LESSON).locator(".num-submissions"), "1")
 
 
-def test_09_its_button_grades_in_the_sandbox(page: Page) -> None:
+def test_10_its_button_grades_in_the_sandbox(page: Page) -> None:
     row(page, LESSON).locator(".num-submissions a").click()
     row(page, "needs autograding").locator(".autograde a").click()
     finish(page, "Successfully autograded")
     shows(row(page, "needs manual grading").locator(".score"), re.compile(r"^3 / 25$"))
 
 
-def test_10_the_graded_page_shows_the_points_and_the_message_of_an_exercise(page: Page) -> None:
+def test_11_the_graded_page_shows_the_points_and_the_message_of_an_exercise(page: Page) -> None:
     row(page, "needs manual grading").locator(".student-name a").click()
     row(page, LESSON).locator(".name a").click()
     graded = formgrader(page).locator("body")
@@ -203,7 +213,7 @@ def test_10_the_graded_page_shows_the_points_and_the_message_of_an_exercise(page
     }
 
 
-def test_11_points_and_a_comment_for_the_words_are_typed_beside_them(page: Page) -> None:
+def test_12_points_and_a_comment_for_the_words_are_typed_beside_them(page: Page) -> None:
     graded = formgrader(page)
     shows(graded.locator(".nbgrader_cell", has_text=WORDS), WORDS)
     for box, text in (("choose_score", "2"), ("choose_score-comment", COMMENT)):
@@ -213,7 +223,7 @@ def test_11_points_and_a_comment_for_the_words_are_typed_beside_them(page: Page)
         assert saved.value.ok
 
 
-def test_12_feedback_goes_back_by_two_buttons(page: Page) -> None:
+def test_13_feedback_goes_back_by_two_buttons(page: Page) -> None:
     formgrader(page).get_by_role("link", name="Manual Grading").click()
     formgrader(page).get_by_role("link", name="Manage Assignments").click()
     row(page, LESSON).locator(".generate-feedback a").click()
@@ -225,7 +235,7 @@ def test_12_feedback_goes_back_by_two_buttons(page: Page) -> None:
 # ---- the learner again
 
 
-def test_13_the_learner_reads_the_score_and_no_hidden_check(page: Page) -> None:
+def test_14_the_learner_reads_the_score_and_no_hidden_check(page: Page) -> None:
     page.locator(".lm-TabBar-tab", has_text="Assignments").click()
     handed_in = page.locator("#submitted_assignments_list")
     handed_in.get_by_role("button", name="Fetch Feedback").click()
