@@ -201,15 +201,24 @@ def listed(numbers: np.ndarray[Any, Any]) -> str:
     return shown if len(numbers) <= NUMBERS_UP_TO else f"{shown}, and {len(numbers) - NUMBERS_UP_TO} more"
 
 
+def ends(numbers: np.ndarray[Any, Any]) -> str:
+    """The first and the last finite number of a line."""
+    finite = numbers[np.isfinite(numbers)]
+    return f"from {short(finite[0])} to {short(finite[-1])}" if len(finite) else "without a finite number"
+
+
 def peaks(grid: np.ndarray[Any, Any], rows: list[str] | None, columns: list[str] | None) -> str:
     """The largest weight of the first rows, in words."""
     said = []
     for number, row in enumerate(grid[:NUMBERS_UP_TO]):
         if np.isnan(row).all():
             continue
-        top = int(np.nanargmax(row))
         query = f"query {number}" if rows is None else rows[number]
-        key = f"key {top}" if columns is None else columns[top]
-        said.append(f"{query}: most on {key} ({short(row[top])})")
+        first, *others = np.flatnonzero(np.isclose(row, np.nanmax(row)))
+        if others:
+            said.append(f"{query}: equal on {1 + len(others)} keys ({short(row[first])} each)")
+            continue
+        key = f"key {first}" if columns is None else columns[first]
+        said.append(f"{query}: most on {key} ({short(row[first])})")
     size = f"{grid.shape[0]} {'query' if len(grid) == 1 else 'queries'} over {grid.shape[1]} keys"
     return f"Attention weights of {size}. {'; '.join(said)}".rstrip()

@@ -25,6 +25,7 @@ from byhand.figure import (
     begin,
     colour,
     end,
+    ends,
     labelled,
     legend,
     listed,
@@ -157,7 +158,7 @@ def lines(
     ax: Axes | None = None,
 ) -> Axes:
     """One line for each entry of `series`, name -> numbers as long as `x`; log: on both axes."""
-    across = array(x, "x", 1)
+    across, said = array(x, "x", 1), []
     drawn = begin(ax, 6.4, 3.2)
     for number, (name, numbers) in enumerate(series.items()):
         up = array(numbers, str(name), 1)
@@ -165,13 +166,14 @@ def lines(
             raise ValueError(f"{name} has {len(up)} numbers, but x has {len(across)}.")
         marker = "osD^vPX*"[number % 8] if len(up) <= 40 else ""
         drawn.plot(across, up, marker=marker, markersize=4.5, color=colour(number, len(series)), label=name)
+        said.append(f"{name} {ends(up)}")
     if log:
         drawn.set(xscale="log", yscale="log")
     drawn.grid(alpha=0.25)
     drawn.set(xlabel=xlabel, ylabel=ylabel)
     if len(series) > 1:
         legend(drawn)
-    see = f"Lines of {ylabel} against {xlabel}: {', '.join(map(str, series))}"
+    see = f"Lines of {ylabel} against {xlabel}: {'; '.join(said)}"
     return end(drawn, title, caption, see, own=ax is None)
 
 
@@ -209,9 +211,8 @@ def points(
             text, (across, up), (offset, 0), textcoords="offset points", fontsize="small", va="center"
         )
     _square(drawn, np.array(reach))
-    see = (
-        f"Keys at {', '.join(f'{name} ({x:.3g}, {y:.3g})' for name, (x, y) in zip(names, dots, strict=True))}"
-    )
+    places = (f"{name} ({x:.3g}, {y:.3g})" for name, (x, y) in zip(names, dots, strict=True))
+    see = f"Keys at {', '.join(places)}"
     return end(drawn, title, caption, see, own=ax is None)
 
 

@@ -52,6 +52,19 @@ def test_every_picture_has_its_title_caption_and_alt_text(kind: str) -> None:
     assert drawn(ax).alt.startswith("The title. What to see.")
 
 
+def test_lines_say_where_each_begins_and_ends() -> None:
+    series = {"a": [np.nan, 1.5, 2, 4], "b": [3, 1, 0.25, np.inf], "c": [np.nan] * 4}
+    ax = plot.lines(range(4), series, xlabel="step", ylabel="loss")
+    said = "a from 1.50 to 4.00; b from 3.00 to 0.25; c without a finite number."
+    assert ax.figure.alt == f"Lines of loss against step: {said}"
+
+
+def test_weights_say_the_key_that_leads_and_where_none_does() -> None:
+    ax = plot.weights(torch.tensor([[0.2] * 4, [0.4, 0.1, 0.4, 0.1], [0.7, 0.1, 0.1, 0.1]]))
+    equal = "query 0: equal on 4 keys (0.20 each); query 1: equal on 2 keys (0.40 each)"
+    assert ax.figure.alt.endswith(f"{equal}; query 2: most on key 0 (0.70).")
+
+
 def shown(ax: Axes, monkeypatch: pytest.MonkeyPatch, kind: str = "png") -> dict[str, Any]:
     """What a notebook keeps of the figure that a cell drew."""
     shell = InteractiveShell()
