@@ -3,7 +3,7 @@
 #
 # **Goal.** Write the heart of the Transformer: masks, attention for whole batches, heads, the finished layer. The checks compare its numbers and gradients with PyTorch's own.
 #
-# **Why.** In lesson 02 one decoder looked at one sentence, a step at a time. Here all tokens look at once. Translators, chatbots and image models are mostly this layer, again and again.
+# **Why.** In lesson 02 one decoder looked at one sentence, a step at a time. Here all tokens look at once. Translators, chatbots and image models are built on this layer, again and again.
 #
 # You need lesson 01 and a little PyTorch. About 80 minutes.
 
@@ -16,9 +16,9 @@ from byhand import blocks, check, plot
 
 # %% [markdown]
 # ## The idea: one sentence, three roles
-# Each token plays three parts. As a **query** it asks: what do I need? As a **key** it says how to be found, as a **value** what it has to tell. Three learned matrices make them from one vector: $q = xW_q$, $k = xW_k$, $v = xW_v$. That is **self**-attention; with keys and values of another text, **cross**-attention.
+# Each token plays three parts: as a **query** it asks, as a **key** it is found, as a **value** it tells. Three learned matrices make them from one vector: $q = xW_q$, $k = xW_k$, $v = xW_v$. That is **self**-attention; with keys and values of another text, **cross**-attention.
 #
-# Here the query matrix is made by hand: articles, verbs (*tired*, too) and pronouns ask for nouns, nouns for articles, links for verbs; the factor 8 makes them ask sharply. Keys and values are the words themselves.
+# Here the query matrix is made by hand: verbs (*tired*, too) and pronouns ask for nouns, links for verbs; the factor 8 makes them ask sharply. Keys and values are the words themselves.
 
 # %%
 words = ["the", "cat", "slept", "because", "it", "was", "tired"]
@@ -33,6 +33,7 @@ ax = plot.weights(weights[0], queries=words, keys=words, caption=caption)
 
 # %% [markdown]
 # **Question:** why do the weights of *because* spread over three words? What would *it* do with a second noun?
+# <details><summary>Answer</summary>Three verbs fit equally well, and one row adds up to 1. <em>it</em> would look at both nouns alike.</details>
 #
 # ### Before you start
 # Letters of the whole course: `B` sentences, `T` queries, `S` keys, `H` heads, `D` features of a head, `E = H · D` of the model, in the order `(B, H, T, D)`. A mask is boolean: **True means "may attend"**. It broadcasts to `(…, T, S)`. Results keep the dtype and stay differentiable; inputs stay unchanged.
@@ -150,6 +151,7 @@ with check.exercise("causal_mask"):
 
 # %% [markdown]
 # A sentence of three real tokens, padded to five, in a model that writes: both masks, joined by `&`. **Question:** the rows of the padding still attend to real tokens. Why does that do no harm?
+# <details><summary>Answer</summary>Nobody reads the rows of the padding: later masks and the loss leave them out.</details>
 
 # %%
 both = causal_mask(5, 5) & padding_mask(torch.tensor([3]), 5)  # (T, S) & (1, S) -> (T, S)
@@ -162,8 +164,7 @@ ax = plot.mask(both, queries=tokens, keys=tokens, caption=caption)
 # Lesson 01 for all queries, heads and sentences at once. The formula is the same; the axes in front go along.
 # $$\text{weights} = \text{softmax}\!\left(\frac{QK^\top}{\sqrt D}\right), \qquad \text{output} = \text{weights} \cdot V$$
 # 1. Where `mask` is False, the score is −∞ **before** the softmax.
-# 2. A query that may attend to nothing gets weights 0, output 0, and **finite gradients**: a NaN in one row spoils
-#    every parameter.
+# 2. A query that may attend to nothing gets weights 0, output 0, and **finite gradients**: a NaN in one row spoils every parameter.
 # 3. It works in half precision, too, which ends at 65,504: block with −∞, not with −1e9.
 #
 # No ready-made attention; torch's softmax is allowed. The tests of sizes at its top are given.
@@ -300,9 +301,10 @@ with check.exercise("scaled_dot_product_attention"):
             leaves = [part.to(dtype).clone().requires_grad_() for part in (q, k, v)]
             output = function(*leaves, mask) if sides else function(*leaves, mask)[0]
             (output * cotangent.to(dtype)).sum().backward()
-            sides.append([leaf.grad for leaf in leaves])
-        for name, got, want in zip("qkv", *sides, strict=True):
-            check.values(f"the gradient of {name}, {dtype}, against torch's own attention", got, want)
+            sides.append([output.detach(), *(leaf.grad for leaf in leaves)])
+        names = ("the output", *(f"the gradient of {name}" for name in "qkv"))
+        for name, got, want in zip(names, *sides, strict=True):
+            check.values(f"{name}, {dtype}, against torch's own attention", got, want)
     cases = [((2, 3), (4, 5), (4, 6), None, "35"), ((2, 3), (4, 1), (4, 6), None, "31")]
     cases += [((2, 1), (4, 3), (4, 6), None, "13"), ((2, 3), (4, 3), (5, 6), None, "45")]
     cases += [((2, 3), (4, 3), (1, 6), None, "41"), ((2, 3), (1, 3), (4, 6), None, "41")]
@@ -630,7 +632,7 @@ with check.exercise("MultiHeadAttention", needs=needs):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your layer, before any training, with two heads. **Question:** change a word at the end. Which rows of the causal layer may change?
+# Your layer, before any training, with two heads and a causal mask.
 
 # %%
 generator = torch.Generator().manual_seed(3)
@@ -639,11 +641,22 @@ for parameter in layer.parameters():
     parameter.data = torch.randn(parameter.shape, generator=generator) / 3
 x = torch.randn(1, 6, 16, generator=generator)  # (B, T, E)
 _, weights = layer(x, mask=causal_mask(6, 6))
-caption = (
-    "What to see: two heads, two opinions; above the diagonal exactly 0. Rows add up to 1, but for rounding."
-)
+caption = "What to see: above the diagonal exactly 0. Each row adds up to 1; the numbers are rounded."
+other = "What to see: the same tokens, other weights. Query 4 looks at key 1; in head 0, at key 2."
 ax = plot.weights(weights[0, 0].detach(), title="head 0", caption=caption)
-ax = plot.weights(weights[0, 1].detach(), title="head 1", caption="What to see: another one.")
+ax = plot.weights(weights[0, 1].detach(), title="head 1", caption=other)
+
+# %% [markdown]
+# **Predict first:** change the last token under the causal mask, then two tokens of padding under the padding mask. Which rows of the output change?
+# <details><summary>Answer</summary>Only the last one: all others may not see it. Then only the two of the padding, which nobody reads.</details>
+
+# %%
+padded = padding_mask(torch.tensor([4]), 6)[:, None, None, :]  # 4 real tokens, 2 of padding
+for name, mask, first in [("last token", causal_mask(6, 6), 5), ("padding", padded, 4)]:
+    changed = x.clone()
+    changed[:, first:] += 1
+    change = (layer(changed, mask=mask)[0] - layer(x, mask=mask)[0]).abs().amax(dim=(0, 2))  # (T,)
+    print(f"{name} changed; largest change in each row:", *(f"{number:.2g}" for number in change.tolist()))
 
 # %% [markdown]
 # ### Exercise 7 · `attention_cost` — 2 points, difficulty 2/3, importance 2/3, about 6 minutes
@@ -706,6 +719,7 @@ with check.exercise("attention_cost"):
 
 # %% [markdown]
 # Does PyTorch count the same? Its counter can run on the device `meta`, where tensors have shapes but no numbers. **Question:** in the picture, from which length on do the scores need more memory than keys and values together?
+# <details><summary>Answer</summary>Above 128 tokens: 8 · T² numbers against 2 · 512 · T.</details>
 
 # %%
 from torch.nn import functional
@@ -796,6 +810,7 @@ with check.exercise("previous_token_head"):
 
 # %% [markdown]
 # The head copies each word one place to the right, if values are the words themselves. Language models use such heads to continue "A B … A" with "B": the next head looks for a token whose *previous* one is the current. **Question:** why can no head find "the one before" if positions are not in $X$?
+# <details><summary>Answer</summary>Without positions a word has the same key wherever it stands.</details>
 
 # %%
 sentence = ["a", "model", "reads", "a", "text"]
@@ -824,8 +839,7 @@ for s in (one, two):
     ax = plot.weights(weights[0, 0], queries=s, keys=s, title=" ".join(s), caption=caption)
 
 # %% [markdown]
-# The rows moved with the words: shuffle the tokens, and the outputs are shuffled in the same way
-# (**permutation equivariance**). Now measure how far the output of each word differs between the sentences: as it is, with a causal mask, and with a vector for each position added to the words.
+# The rows moved with the words: shuffle the tokens, and the outputs are shuffled in the same way (**permutation equivariance**). Now measure how far the output of each word differs between the sentences: as it is, with a causal mask, and with a vector for each position added to the words.
 #
 # **Predict first:** which bars are 0?
 
@@ -841,7 +855,10 @@ ax = plot.bars(distance, one, ylabel="distance of the outputs", caption=caption)
 _ = ax.set_xlabel("word")
 
 # %% [markdown]
-# **Questions.** A causal mask tells order a little: how? Which word comes out differently although its place is the same in both sentences, and why? So a model that reads whole sentences needs positions: lesson 04.
+# **Questions.** A causal mask tells order a little: how? Which word comes out differently although its place is the same in both sentences, and why?
+# <details><summary>Answer</summary>A later word sees more. <em>bites</em>: it reads the words before it, and they differ.</details>
+#
+# So a model that reads whole sentences needs positions: lesson 04.
 #
 # ## Where this is used
 # - **Translation and chat**: causal self-attention writes, cross-attention reads the source (lesson 07).
@@ -849,7 +866,7 @@ _ = ax.set_xlabel("word")
 # - **Images and speech**: patches of a picture or slices of sound are the tokens.
 # - **Protein structure**: AlphaFold 2 attends between residues.
 #
-# An honest limit: in each of these, most parameters and much of the work are in the layers between, not in attention.
+# An honest limit: in a usual Transformer, most parameters are in the layers between, not in attention.
 #
 # ## Limits
 # - Scores grow with $T \cdot S$: at 8,192 tokens and 8 heads, the table of one layer takes 2 GiB. Fused kernels never store it whole; lesson 05 computes less.
@@ -865,8 +882,7 @@ _ = ax.set_xlabel("word")
 # ## Questions and answers
 # **Why three matrices? Would $x$ itself not do?** Then scores would be symmetric, and each token would mostly find itself. Separate roles let "it" look for nouns without nouns looking for "it".
 #
-# **`nn.MultiheadAttention` blocks the wrong tokens!** In its masks True means *blocked*. In
-# `functional.scaled_dot_product_attention` and here True means *may attend*. Always try a mask on three tokens.
+# **`nn.MultiheadAttention` blocks the wrong tokens!** In its masks True means *blocked*. In `functional.scaled_dot_product_attention` and here True means *may attend*. Always try a mask on three tokens.
 #
 # **Why not −1e9 for blocked scores?** Half precision ends at 65,504, and a row of equal numbers gives the mean instead of nothing.
 #
