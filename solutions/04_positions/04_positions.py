@@ -33,7 +33,7 @@ ax = plot.lines(places, hands, xlabel="position (tokens)", ylabel="sine of the h
 # **Question:** below, every token asks every other, without positions. What do the two sentences share?
 # <details><summary>Answer</summary>Each word gets the same output in both. Who bites whom is lost.</details>
 #
-# Three ways out: **add** a position to the token (Exercises 1 to 7), **turn** queries and keys (8), or **lower the score** of what is far away (9). Letters as before: `B` batch, `T` queries, `S` keys, `H` heads, `D` head size, `E` model size. Float32 in, float32 out; inputs stay unchanged.
+# Three ways out: **add** a position to the token or write it beside (Exercises 1 to 7), **turn** queries and keys (8), or **lower the score** of what is far away (9). Letters as before: `B` batch, `T` queries, `S` keys, `H` heads, `D` head size, `E` model size. Float32 in, float32 out; inputs stay unchanged.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -203,7 +203,7 @@ print("largest difference from rows 5 to 8:", float((moved - table[5:9]).abs().m
 
 # %% [markdown]
 # ### Exercise 3 · `article_encoding` — 2 points, difficulty 1/3, importance 1/3, about 9 minutes
-# An article that explains attention prints another formula, in place of sines and cosines, and calls it hyperbolic. For position $p$ and column $j$, both from 0:
+# One explanation of attention prints another formula, in place of sines and cosines, and calls it hyperbolic. We name no source: what it does, you can measure. For position $p$ and column $j$, both from 0:
 # $$\frac{1}{\cos a - \sin a}, \qquad a = \frac{p}{10000^{j/E}}$$
 # Write it faithfully, to see what it does. Where $\cos a$ nearly equals $\sin a$, a rounding error becomes a large error: compute in **float64**, and only return float32.
 #
@@ -322,14 +322,15 @@ with check.exercise("count_poles"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# The formula between the whole numbers, then its largest entry in tables of growing length. **Question:** which rows of a table lie next to the first two poles, in column 0? What would a layer make of one input a thousand times larger than all others?
+# The formula between the whole numbers, your column 0 as dots on it, then its largest entry in tables of growing length. **Question:** which rows of a table lie next to the first two poles, in column 0? What would a layer make of one input a thousand times larger than all others?
 # <details><summary>Answer</summary>Row 1 (π/4 = 0.79) and row 4 (5π/4 = 3.93). Its score drowns all others; gradients explode.</details>
 
 # %%
 a = torch.linspace(0, 8, 801)
 curves = {"1 / (cos a − sin a)": (1 / (a.cos() - a.sin())).clamp(-40, 40), "sin a": a.sin()}
-caption = "What to see: poles at π/4, 5π/4, 9π/4 (cut off at ±40). The sine stays between −1 and 1."
+caption = "What to see: which dots lie next to a pole (cut off at ±40). The sine stays between −1 and 1."
 ax = plot.lines(a, curves, xlabel="angle a (radians)", ylabel="value", caption=caption)
+_ = ax.scatter(range(9), article_encoding(9, 1).clamp(-40, 40), color="black", zorder=3)
 
 # %%
 lengths = [2**power for power in range(2, 13)]  # 4 to 4096
@@ -869,7 +870,7 @@ _ = ax.axvline(32, color="black", linewidth=0.8, linestyle="--")
 # - **Sinusoidal**: the first Transformer, for translation; lesson 07 uses it. Diffusion models read the time step so.
 # - **Learned**: BERT and GPT-2, for tagging, sentiment, question answering; image Transformers, a row for each patch.
 # - **Rotary**: most open language models, Llama and SmolLM2 among them.
-# - **ALiBi**: BLOOM and MPT; a bias by distance also suits long documents and speech.
+# - **ALiBi**: BLOOM and MPT, both language models.
 #
 # An honest limit: a length that can be read is not a length that is understood. Test with texts as long as yours.
 #
@@ -889,7 +890,7 @@ _ = ax.axvline(32, color="black", linewidth=0.8, linestyle="--")
 #
 # **Must the base be 10,000?** No. It sets the slowest hand. Models for long contexts often use far larger bases.
 #
-# **My rotary code differs from a library's!** Many pair feature $i$ with $i + D/2$, not with its neighbour. Both work, but weights trained with one are wrong for the other. Lesson 10 meets this.
+# **My rotary code differs from a library's!** Many pair feature $i$ with $i + D/2$, not with its neighbour. Both work, but weights trained with one are wrong for the other.
 #
 # ## Further reading
 # - Vaswani et al. 2017, *Attention is all you need* (arXiv:1706.03762), section 3.5.
