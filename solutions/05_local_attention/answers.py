@@ -217,6 +217,16 @@ def window_mask(n_queries, n_keys, window, causal=False):
     far |= distance < (0 if causal else -window)
     return far.logical_not()[n_keys - n_queries :]
 
+# %% right window_mask: a row for each query, rolled one key at a time
+def window_mask(n_queries, n_keys, window, causal=False):
+    if n_keys < n_queries or window < 0:
+        raise ValueError(f"n_queries={n_queries}, n_keys={n_keys}, window={window}")
+    room = n_keys + window  # keys before the first and after the last, so that nothing comes round
+    row = torch.zeros(room + n_keys + room, dtype=torch.bool)
+    first = room + n_keys - n_queries  # where query 0 stands in the row
+    row[first - window : first + (0 if causal else window) + 1] = True
+    return torch.stack([row.roll(i)[room : room + n_keys] for i in range(n_queries)])
+
 # %% wrong local_attention: full attention under a mask
 # reads: needs more than the 1,024 MiB
 def local_attention(q, k, v, window, causal=False):
@@ -2104,6 +2114,22 @@ def linear_attention(q, k, v, causal=False):
             total = (asked * count).sum(-1, keepdim=True)
             outputs.append((asked[..., None, :] @ state).squeeze(-2) / torch.where(total == 0, 1, total))
     return torch.stack(outputs, -2)
+
+# %% right linear_attention: a running sum for each feature of the query
+def linear_attention(q, k, v, causal=False):
+    attends.check_sizes(q, k, v, aligned=causal)
+    q, k = (torch.exp(x.clamp(max=0)) + x.clamp(min=0) for x in (q, k))
+    output, total = 0, 0
+    for d in range(q.shape[-1]):
+        asked, found = q[..., d, None], k[..., d, None]
+        if causal:
+            last = slice(k.shape[-2] - q.shape[-2], None)
+            upper = (found * v).cumsum(-2)[..., last, :]
+            lower = found.cumsum(-2)[..., last, :]
+        else:
+            upper, lower = (found * v).sum(-2, keepdim=True), found.sum(-2, keepdim=True)
+        output, total = output + asked * upper, total + asked * lower
+    return output / torch.where(total == 0, torch.ones_like(total), total)
 
 # %% wrong online_attention: all scores at once
 # reads: needs more than the 1,024 MiB
