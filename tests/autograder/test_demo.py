@@ -98,6 +98,14 @@ def test_a_class_takes_the_whole_loop_and_gets_what_it_deserves(
     assert len(pages) == len(few)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["02_rnn_attention", "03_self_attention", "04_positions", "05_local_attention"]
+)
+def test_the_class_of_a_real_lesson_gets_what_it_deserves(name: str, tmp_path: Path) -> None:
+    assert demo.run(argparse.Namespace(lesson=name, to=tmp_path / "class", jobs=1)) == 0
+
+
 def test_a_wrong_point_in_the_gradebook_is_named(members: list[sample.Member]) -> None:
     points = as_promised(members)
     points["gus"]["dot"] = 2.0
