@@ -114,7 +114,7 @@ def harmless(output: Mapping[str, Any]) -> dict[str, Any] | None:
     if not data:
         return None
     extra = {"execution_count": None} if kind == "execute_result" else {}
-    return {"output_type": kind, "data": data, "metadata": {}, **extra}
+    return {"output_type": kind, "data": data, "metadata": _alt(data), **extra}
 
 
 def _harmless_data(data: object) -> dict[str, str]:
@@ -127,6 +127,12 @@ def _harmless_data(data: object) -> dict[str, str]:
         elif kind == "text/html" and len(_text(value)) < MAX_TEXT:
             kept[kind] = bleach.clean(_text(value), tags=_TAGS, attributes=_ATTRIBUTES, strip=True)
     return kept
+
+
+def _alt(data: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """A picture's words in the place where pages look for the alt text; pages escape it."""
+    words = data.get("text/plain", "")
+    return {kind: {"alt": words} for kind in data if kind.startswith("image/") and words}
 
 
 def _text(value: object) -> str:
