@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from byhand.parts.attention import MultiHeadAttention, causal_mask
+from byhand.parts.attention import MultiHeadAttention
 from byhand.parts.encoder import EncoderBlock, FeedForward
 from byhand.parts.positions import sinusoidal_encoding
 
@@ -120,7 +121,8 @@ class Transformer(nn.Module):
     def decode(self, tgt: Tensor, memory: Tensor, src_mask: Tensor) -> Tensor:
         """Logits (B, T, V) for ids tgt (B, T); src_mask: (B, S) bool, True at real source tokens."""
         x, length = self.embed(tgt), tgt.shape[1]
-        causal, mask = causal_mask(length, length).to(tgt.device), src_mask[:, None, None]
+        causal = torch.ones(length, length, dtype=torch.bool, device=tgt.device).tril()
+        mask = src_mask[:, None, None]
         for block in self.decoder:
             x = block(x, memory, causal, mask)
         return functional.linear(self.decoder_norm(x), self.embedding.weight)
