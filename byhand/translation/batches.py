@@ -9,9 +9,10 @@ processes each take every so-manieth row of the same batches. Order: what a step
 from __future__ import annotations
 
 import contextlib
+import itertools
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from byhand.translation.recipe import Recipe
 from byhand.translation.vocabulary import BOS, EOS, PAD, Vocabulary
 
 AHEAD = 4  # steps that are made ready beforehand
+FILLER = [BOS, PAD]  # every process must take part in every step: the target of one that has no row in it
 
 
 class Batch(NamedTuple):
@@ -62,6 +64,7 @@ class Batches:
         self.targets = [[BOS, *vocabulary.encode(chinese)[: longest - 1], EOS] for _, chinese in pairs]
         # bos is not predicted, so a target counts as many ids as a model reads or predicts.
         self.sizes = np.array([(len(a), len(b) - 1) for a, b in zip(self.sources, self.targets, strict=True)])
+        self._flat = Flat(self.sources), Flat(self.targets)
         self._ends = [0]  # batches before each epoch; an epoch's number of batches may differ
         self._plan: tuple[int, list[NDArray[np.int64]]] = (-1, [])
 
@@ -92,17 +95,20 @@ class Batches:
     def _batch(self, rows: NDArray[np.int64]) -> Batch:
         mine = rows[self.rank :: self.world]
         if not len(mine):
-            # Every process must take part in every step: one row, of which nothing is to be predicted.
-            return Batch(torch.tensor([self.sources[rows[0]]]), torch.tensor([[BOS, PAD]]))
+            return Batch(torch.tensor([self.sources[rows[0]]]), torch.tensor([FILLER]))
         n_src, n_tgt = (self._width(int(size)) for size in self.sizes[mine].max(axis=0))
-        sources, targets = [self.sources[at] for at in mine], [self.targets[at] for at in mine]
-        return Batch(filled(sources, n_src), filled(targets, n_tgt + 1))
+        return Batch(self._flat[0].rows(mine, n_src), self._flat[1].rows(mine, n_tgt + 1))
 
     def _width(self, longest: int) -> int:
         """Tensor cores like multiples of 8."""
         if self.recipe.amp == "none":
             return longest
         return max(longest, min(self.recipe.max_len, -(-longest // 8) * 8))
+
+
+def is_filler(batch: Batch) -> bool:
+    """Whether nothing of it is to be predicted; a GPU is asked for nothing but the shape of most batches."""
+    return batch.tgt.shape == (1, len(FILLER)) and batch.tgt[0].tolist() == FILLER
 
 
 def by_length(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -112,9 +118,21 @@ def by_length(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.lexsort((source, group))
 
 
-def filled(rows: Sequence[Sequence[int]], width: int) -> Tensor:
-    """(B, width), each row padded on the right."""
-    return torch.tensor([[*row, *[PAD] * (width - len(row))] for row in rows])
+class Flat:
+    """Rows of ids, one behind the other in one array: a batch of them is filled without a loop in Python."""
+
+    def __init__(self, rows: Sequence[Sequence[int]]) -> None:
+        self.lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.ids = np.fromiter(itertools.chain.from_iterable(rows), np.int64, int(self.lengths.sum()))
+
+    def rows(self, which: NDArray[np.int64], width: int) -> Tensor:
+        """(B, width), each row padded on the right."""
+        columns = np.arange(width)
+        real = columns < self.lengths[which, None]  # (B, width)
+        found = np.full(real.shape, PAD, dtype=np.int64)
+        found[real] = self.ids[(self.starts[which, None] + columns)[real]]
+        return torch.from_numpy(found)
 
 
 def cut(sizes: NDArray[np.int64], order: NDArray[np.int64], limit: int) -> Iterator[NDArray[np.int64]]:
@@ -129,7 +147,7 @@ def cut(sizes: NDArray[np.int64], order: NDArray[np.int64], limit: int) -> Itera
     yield order[start:]
 
 
-def ahead(batches: Batches, steps: range, device: torch.device) -> Iterator[Share]:
+def ahead(batches: Batches, steps: range, device: torch.device) -> Generator[Share, None, None]:
     """The batches of these steps on the device; on a GPU a thread makes them ready and pins their memory."""
     if device.type == "cuda":
         yield from from_thread(batches, steps, device)
@@ -137,7 +155,7 @@ def ahead(batches: Batches, steps: range, device: torch.device) -> Iterator[Shar
         yield from (batches.of(step) for step in steps)
 
 
-def from_thread(batches: Batches, steps: range, device: torch.device) -> Iterator[Share]:
+def from_thread(batches: Batches, steps: range, device: torch.device) -> Generator[Share, None, None]:
     """The same, made by a thread; it ends with the steps, or when nobody asks for more."""
     ready: _Ready = queue.Queue(AHEAD)
     over = threading.Event()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from byhand import data
 from byhand._weights import WeightsError
 from byhand.data import Pair
+from byhand.translation.ranks import made_on
 from byhand.translation.vocabulary import BOS, EOS, PAD, Vocabulary
 
 Item = TypeVar("Item")
@@ -28,11 +29,15 @@ LOGITS = 2**24  # numbers that one call of decode may return: 64 MiB in float32
 
 @contextlib.contextmanager
 def at_rest(model: nn.Module) -> Iterator[None]:
-    """Inside, the model is in eval mode and builds no graph; afterwards each part is in the mode it was."""
+    """Inside, the model is in eval mode and builds no graph; afterwards each part is in the mode it was.
+
+    What it makes inside is made where its parameters are.
+    """
     modes = [(module, module.training) for module in model.modules()]
+    first = next(model.parameters(), torch.empty(0))
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), made_on(first.device):
             yield
     finally:
         for module, training in modes:

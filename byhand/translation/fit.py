@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import torch
@@ -23,7 +23,7 @@ from byhand.translation.average import Average
 from byhand.translation.batches import Batches, Share
 from byhand.translation.recipe import Recipe
 from byhand.translation.state import Run, State
-from byhand.translation.step import Loss, Stepper
+from byhand.translation.step import Loss, Stepper, out_of_memory, told_if_too_large
 from byhand.translation.vocabulary import Vocabulary
 from byhand.translation.watch import Watch
 
@@ -46,9 +46,10 @@ def fit(
     """Train `model`, which recipe.sizes(len(vocabulary)) made, to recipe.steps steps, from where it stopped.
 
     pairs: the general training split; valid: its validation split, or none where pairs are given.
-    device: the GPU if there is one. log: a folder for TensorBoard's files. The model ends in eval mode
-    with the averaged weights, as they are in `file`. loss: (model, src (B, S), tgt (B, T) with bos and eos)
-    -> the mean over the ids to predict; without it torch's, label-smoothed as the recipe says.
+    device: the GPU if there is one; afterwards the model is where it was, in eval mode, with the averaged
+    weights, as they are in `file`. log: a folder for TensorBoard's files.
+    loss: (model, src (B, S), tgt (B, T) with bos and eos) -> the mean over the ids to predict; without it
+    torch's, label-smoothed as the recipe says.
     Raises: train.Stopped when interrupted; train.NotANumberError; OutOfMemory; ValueError for a model
     of other sizes; while grading, WeightsError if `file` does not fit.
     """
@@ -62,8 +63,12 @@ def fit(
         valid = data.pairs("general", "valid") if valid is None else valid
         pairs = data.pairs("general")
     place = torch.device(device) if device is not None else ranks.device()
-    training = Training(run, model.to(place), vocabulary, recipe, pairs, place, loss)
-    training.run_through(Watch(run, quiet or not training.ranks.first, log), valid or ())
+    home = next(model.parameters()).device
+    try:
+        training = Training(run, model.to(place), vocabulary, recipe, pairs, place, loss)
+        training.run_through(Watch(run, quiet or not training.ranks.first, log), valid or ())
+    finally:
+        model.to(home)
     return run
 
 
@@ -135,41 +140,55 @@ class Training:
     def _loop(self, patience: Patience) -> None:
         run, first, saved = self.run, self.run.done, time.monotonic()
         steps = range(first + 1, run.steps + 1)
-        self.clock = Clock(run)
+        self.clock = Clock(run, speed.COMPILING if self.recipe.compile else 0)
         try:
-            for number, share in zip(steps, loading.ahead(self.batches, steps, self.device), strict=True):
-                stop = self._step(number, share, patience)
-                last, every = number == run.steps, self.recipe.eval_every
-                if last or stop or (every and number % every == 0):
-                    stop |= self._note(everything=True)
-                if every and (last or number % every == 0):
-                    self._measure_bleu(number)
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    self._note(everything=True)
-                    self._save()
-                    saved = time.monotonic()
-                if stop and not last:
-                    at = f"after step {number:,} of {run.steps:,}"
-                    raise train.Stopped(f"Interrupted {at}; all is kept. Run this again to go on from there.")
+            with contextlib.closing(loading.ahead(self.batches, steps, self.device)) as shares:
+                for number in steps:
+                    stop = self._step(number, shares, patience)
+                    last, every = number == run.steps, self.recipe.eval_every
+                    if last or stop or (every and number % every == 0):
+                        stop |= self._note(everything=True)
+                    if every and (last or number % every == 0):
+                        self._measure_bleu(number)
+                    if time.monotonic() - saved > SAVE_SECONDS:
+                        self._note(everything=True)
+                        self._save()
+                        saved = time.monotonic()
+                    if stop and not last:
+                        at = f"after step {number:,} of {run.steps:,}"
+                        raise train.Stopped(
+                            f"Interrupted {at}; all is kept. Run this again to go on from there."
+                        )
         finally:
-            if run.done > first and self.stepper.whole:
-                self._save()
+            if self.stepper.whole:
+                with contextlib.suppress(train.NotANumberError):  # what stopped it says more
+                    self._note(everything=True)
+                if run.done > first:
+                    self._save()
 
-    def _step(self, number: int, share: Share, patience: Patience) -> bool:
+    def _step(self, number: int, shares: Generator[Share, None, None], patience: Patience) -> bool:
         """Do one step; whether to stop after it."""
-        with self.clock.stepping(share.tokens):
-            self.stepper.step(number, share, patience.over)
-            self.average.update(number)
-            stop = self._note()
+        self.clock.begin()
+        with told_if_too_large(number, self.recipe, self.device):
+            share = next(shares)
+        self.stepper.gradients(number, share, patience.over)
+        # On a GPU: the loss of the step before, while this one's gradients are still being computed.
+        stop = self._note(everything=True)
+        self.stepper.update()
+        stop |= self._note()
+        self.clock.stepped(share.tokens)
         self.stepper.whole = True
         self.watch.tick(self.run.losses, self.run.seconds)
         # Several processes stop after the same step: the one after they have told each other.
         return stop if self.ranks.world > 1 else patience.over
 
     def _note(self, everything: bool = False) -> bool:
+        """Take in the steps whose loss is there; the weights are those after the last of them."""
         stop = False
         for loss, asked in self.stepper.read(everything):
             self.run.losses.append(loss)
+            self.average.update(self.run.done)
+            self.watch.noted(loss, self.run.done)
             stop |= asked
         return stop
 
@@ -184,7 +203,8 @@ class Training:
     def _measure_bleu(self, number: int) -> None:
         if not (self.ranks.first and self.valid):
             return
-        with self.average.inside():
+        said = f"BLEU after step {number:,} did not fit into {self.device}'s memory. "
+        with self.average.inside(), out_of_memory(f"{said}Next: eval_every=0; training goes on from here."):
             found = decode.bleu_of(self.model, self.vocabulary, self.valid)
         self.run.bleus.append((number, found))
         self.watch.measured()
@@ -196,10 +216,13 @@ class Training:
 
 
 class Clock:
-    """Adds to a run's seconds, processor seconds, and seconds and tokens of steps."""
+    """Adds to a run's seconds, processor seconds, and seconds and tokens of steps.
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.at = run, (time.perf_counter(), time.process_time())
+    skip: so many steps of this sitting count in neither of the last two, since they compile.
+    """
+
+    def __init__(self, run: Run, skip: int = 0) -> None:
+        self.run, self.skip, self.at = run, skip, (time.perf_counter(), time.process_time())
 
     def read(self) -> None:
         now = time.perf_counter(), time.process_time()
@@ -207,10 +230,15 @@ class Clock:
         self.run.cpu += now[1] - self.at[1]
         self.at = now
 
-    @contextlib.contextmanager
-    def stepping(self, tokens: int) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.run.stepping += time.perf_counter() - started
-        self.run.tokens += tokens
+    def begin(self) -> None:
+        """A step begins, with the waiting for its batches."""
+        self.started = time.perf_counter()
+
+    def stepped(self, tokens: int) -> None:
+        """It is over."""
+        if self.skip:
+            self.skip -= 1
+        else:
+            self.run.stepping += time.perf_counter() - self.started
+            self.run.tokens += tokens
         self.read()

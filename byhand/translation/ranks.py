@@ -2,7 +2,8 @@
 
     torchrun --nproc-per-node 2 -m byhand.translation --recipe gpu
 
-Every process has all weights and takes its share of each batch; gradients are summed. Order: Ranks, group.
+Every process has all weights and takes its share of each batch; gradients are summed.
+Order: Ranks, group, devices.
 """
 
 from __future__ import annotations
@@ -66,3 +67,8 @@ def device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
+
+
+def made_on(place: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Inside, a tensor made without a word about where is made there: a model's own mask, say."""
+    return contextlib.nullcontext() if place.type == "cpu" else place

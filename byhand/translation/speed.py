@@ -29,6 +29,9 @@ PEAKS = {
 }  # fmt: skip
 
 
+COMPILING = 3  # steps at the start of a compiled training that take as long as the compiler does
+
+
 @dataclass(frozen=True)
 class Peak:
     """Operations a second that a device can do at most; said: where the number is from."""

@@ -32,7 +32,8 @@ class Run:
     """What came of a training, all sittings together.
 
     losses: one for each step, smoothing included; bleus: (step, BLEU on validation texts); seconds: in
-    all; stepping, cpu: seconds in steps alone, and of processor time; tokens: padding not counted.
+    all; cpu: of processor time; stepping: of steps and of waiting for their batches, without those in which
+    a sitting compiles; tokens: of the same steps, padding not counted.
     """
 
     file: str
@@ -91,6 +92,7 @@ class State:
         run = self.run
         facts = {name: f"{getattr(run, name):.1f}" for name in _NUMBERS}
         facts |= {"steps": str(run.done), "recipe": json.dumps(self.recipe.texts())}
+        facts |= {"mfu": f"{run.mfu or 0.0:.4f}", "bleus": json.dumps(run.bleus)}
         sizes = self.recipe.sizes(len(self.vocabulary))
         # Under every name, and without buffers: so they load into any class with the course's names.
         weights = dict(self.model.named_parameters(remove_duplicate=False))
@@ -153,7 +155,9 @@ class State:
 
     def _set_aside(self, different: str, first: bool) -> str:
         old = self.beside.with_suffix(".before.safetensors")
-        if first and self.path.is_file():
+        if not self.path.is_file():
+            return f"{self.run.file} was of another training ({different}); this starts anew."
+        if first:
             self.path.replace(old)
         return f"{self.run.file} is of another training ({different}). It is kept as {old}; this starts anew."
 

@@ -26,9 +26,12 @@ class Watch(_live.Live):
         self.run, self.quiet = run, quiet
         self._events = _events(log) if log else None
 
+    def noted(self, loss: float, step: int) -> None:
+        """The loss of a step is there; on a GPU later than the step."""
+        if self._events:
+            self._events.add_scalar("loss", loss, step)
+
     def tick(self, losses: Sequence[float], seconds: float) -> None:
-        if self._events and losses:
-            self._events.add_scalar("loss", losses[-1], len(losses))
         if not self.quiet:
             super().tick(losses, seconds)
 

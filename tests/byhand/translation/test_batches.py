@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 import torch
 
@@ -84,6 +85,17 @@ def test_processes_share_the_rows_of_the_same_batches(world: int) -> None:
         together = [pair for share in shares for pair in texts(share) if pair[1]]
         assert sorted(together) == sorted(texts(whole.of(step)))
         assert {(share.predicted, share.tokens) for share in shares} == {whole.of(step)[1:]}
+
+
+def test_rows_are_the_ids_filled_up_on_the_right_bit_for_bit() -> None:
+    batches, generator = Batches(PAIRS, VOCABULARY, recipe()), np.random.default_rng(0)
+    for side in (batches.sources, batches.targets):
+        for width in (12, 20):
+            which = generator.permutation(len(side))[:9]
+            got = loading.Flat(side).rows(which, max(width, max(len(side[at]) for at in which)))
+            want = torch.tensor([[*side[at], *[PAD] * (got.shape[1] - len(side[at]))] for at in which])
+            assert got.dtype == torch.int64
+            assert torch.equal(got, want)
 
 
 def test_predicted_counts_target_ids_without_bos_and_padding() -> None:

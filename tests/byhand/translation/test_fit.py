@@ -1,11 +1,11 @@
-"""Training a translator: it learns, stops and goes on exactly, and says what is wrong in a sentence."""
+"""Training a translator: it learns, stops and goes on exactly."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import signal
-from collections.abc import Callable
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from safetensors import safe_open
 from byhand import check, train, translation
 from byhand.checking.host import Host
 from byhand.translation.step import Stepper
-from tests.translator import PAIRS, VOCABULARY, fit, model, recipe
+from tests.translator import PAIRS, VOCABULARY, fit, recipe
 
 FIT = importlib.import_module("byhand.translation.fit")
 STEP = importlib.import_module("byhand.translation.step")
@@ -68,43 +68,23 @@ def test_interrupted_and_resumed_is_undisturbed_bit_for_bit(
 ) -> None:
     wanted = recipe(eval_every=4)
     whole, undisturbed = fit(wanted, file="whole.safetensors", valid=PAIRS[:4])
-    step = Stepper.step
+    gradients = Stepper.gradients
 
     def interrupted(self: Stepper, number: int, *rest: Any) -> None:
         if number == bad_step:
             os.kill(os.getpid(), signal.SIGINT)
-        step(self, number, *rest)
+        gradients(self, number, *rest)
 
-    monkeypatch.setattr(Stepper, "step", interrupted)
+    monkeypatch.setattr(Stepper, "gradients", interrupted)
     with pytest.raises(train.Stopped, match=f"Interrupted after step {bad_step} of 8; all is kept"):
         fit(wanted, valid=PAIRS[:4])
-    monkeypatch.setattr(Stepper, "step", step)
+    monkeypatch.setattr(Stepper, "gradients", gradients)
     run, network = fit(wanted, valid=PAIRS[:4])
     assert f"{bad_step} steps are done, training goes on" in capsys.readouterr().out
     assert run.losses == whole.losses
     assert run.bleus == whole.bleus
     assert run.tokens == whole.tokens
     assert weights(network) == weights(undisturbed)
-
-
-def test_a_crash_in_the_middle_of_a_step_loses_that_step_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, _ = fit(recipe(), file="whole.safetensors")
-    monkeypatch.setattr(FIT, "SAVE_SECONDS", 0.0)
-    real = torch.optim.AdamW.step
-    calls: list[int] = []
-
-    def crashes(self: torch.optim.AdamW, *rest: Any) -> None:
-        calls.append(1)
-        real(self, *rest)
-        if len(calls) == 4:
-            raise SystemError("the power failed")
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", crashes)
-    with pytest.raises(SystemError, match="the power failed"):
-        fit(recipe())
-    monkeypatch.setattr(torch.optim.AdamW, "step", real)
-    run, _ = fit(recipe())
-    assert run.losses == whole.losses
 
 
 def test_a_finished_training_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,6 +102,15 @@ def test_another_recipe_starts_anew_and_keeps_the_old_file(capsys: pytest.Captur
     assert "weights.safetensors is of another training (rate was 0.005, is 0.001)" in said
     assert len(run.losses) == 8
     assert Path(".training/state_weights.before.safetensors").is_file()
+
+
+def test_a_file_that_was_not_there_is_not_said_to_be_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    run, _ = fit(recipe())
+    Path(run.file).unlink()
+    fit(recipe(rate=1e-3), quiet=False)
+    said = capsys.readouterr().out
+    assert "was of another training (rate was 0.005, is 0.001); this starts anew." in said
+    assert "kept" not in said
 
 
 def test_accumulated_batches_are_one_larger_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,21 +135,6 @@ def _joined(batches: list[Any]) -> Any:
     return type(batches[0])(*parts)
 
 
-@pytest.mark.parametrize("lag", [0, 1])
-def test_a_loss_of_nan_stops_with_the_step_and_keeps_good_weights(
-    lag: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Stepper, "lag", lag)
-    spoil(monkeypatch, at=5, factor=float("nan"))
-    with pytest.raises(
-        train.NotANumberError, match=r"Step 5: the loss is nan\. Training stopped; the weights"
-    ):
-        fit(recipe(accumulate=1))
-    found = translation.read("weights.safetensors")
-    assert found.facts["steps"] == "4"
-    assert all(bool(part.isfinite().all()) for part in found.state.values())
-
-
 def own_loss(network: Any, src: torch.Tensor, tgt: torch.Tensor) -> torch.Tensor:
     """As a learner writes it: the mean over the ids to predict."""
     logits, wanted = network(src, tgt[:, :-1]), tgt[:, 1:]
@@ -175,64 +149,12 @@ def test_a_loss_of_the_learners_own_trains_as_the_scripts_own_does() -> None:
     assert learners.losses == pytest.approx(scripts.losses, rel=1e-4)
 
 
-def test_a_loss_that_is_no_single_number_is_refused_with_its_shape() -> None:
-    with pytest.raises(TypeError, match=r"loss must return a 0-d tensor with a gradient, got shape \("):
-        fit(recipe(), loss=lambda network, src, tgt: network(src, tgt[:, :-1]))
-
-
-def spoil(monkeypatch: pytest.MonkeyPatch, at: int, factor: float) -> None:
-    calls: list[int] = []
-    real = STEP.loss_of
-
-    def spoilt(*arguments: Any) -> torch.Tensor:
-        calls.append(1)
-        return real(*arguments) * (factor if len(calls) == at else 1.0)
-
-    monkeypatch.setattr(STEP, "loss_of", spoilt)
-
-
 def test_reading_a_loss_one_step_late_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     at_once, network = fit(recipe())
     monkeypatch.setattr(Stepper, "lag", 1)
     late, other = fit(recipe(), file="late.safetensors")
     assert late.losses == at_once.losses
     assert weights(other) == weights(network)
-
-
-def on_a_gpu() -> None:
-    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
-
-
-def on_the_cpu() -> None:
-    torch.empty(2**60)
-
-
-@pytest.mark.parametrize("takes_too_much", [on_a_gpu, on_the_cpu])
-def test_too_little_memory_is_a_sentence_with_the_size_to_try(
-    takes_too_much: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def too_large(*_: Any) -> torch.Tensor:
-        takes_too_much()
-        raise AssertionError("there was memory enough")
-
-    monkeypatch.setattr(STEP, "loss_of", too_large)
-    with pytest.raises(translation.OutOfMemory, match="Next: tokens_per_batch=60 and accumulate=2") as caught:
-        fit(recipe())
-    assert "tokens_per_batch = 120 did not fit into cpu's memory" in str(caught.value)
-
-
-def test_another_error_of_the_model_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> torch.Tensor:
-        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
-
-    monkeypatch.setattr(STEP, "loss_of", broken)
-    with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        fit(recipe())
-
-
-def test_a_model_of_other_sizes_is_refused_at_once() -> None:
-    with pytest.raises(ValueError, match=r"model.embedding.weight is \(\d+, 32\), .* make \(\d+, 16\)"):
-        fit(recipe(), model=model(recipe(d_model=32)))
 
 
 def test_while_grading_the_file_is_loaded_and_no_texts_are_needed(
@@ -314,6 +236,17 @@ def test_speed_and_the_share_of_the_peak_are_measured() -> None:
     assert run.cpu > 0
 
 
+def test_waiting_for_batches_counts_and_compiling_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, compiling = FIT.Batches.of, FIT.speed.COMPILING
+    monkeypatch.setattr(STEP, "compiled", lambda function, device: function)
+    monkeypatch.setattr(FIT.Batches, "of", lambda self, step: time.sleep(0.05) or real(self, step))
+    run, _ = fit(recipe(compile=True))
+    assert run.seconds > 8 * 0.05
+    assert (8 - compiling) * 0.05 < run.stepping < run.seconds - compiling * 0.05
+    batches = FIT.Batches(PAIRS, VOCABULARY, recipe())
+    assert run.tokens == sum(real(batches, step).tokens for step in range(compiling + 1, 9))
+
+
 def test_the_log_has_a_line_for_each_bleu(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,17 +264,17 @@ def test_the_log_has_a_line_for_each_bleu(
 def test_the_bar_counts_the_time_left_from_where_training_went_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    step = Stepper.step
+    gradients = Stepper.gradients
 
     def interrupted(self: Stepper, number: int, *rest: Any) -> None:
         if number == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        step(self, number, *rest)
+        gradients(self, number, *rest)
 
-    monkeypatch.setattr(Stepper, "step", interrupted)
+    monkeypatch.setattr(Stepper, "gradients", interrupted)
     with pytest.raises(train.Stopped):
         fit(recipe())
-    monkeypatch.setattr(Stepper, "step", step)
+    monkeypatch.setattr(Stepper, "gradients", gradients)
     seen: list[int] = []
     monkeypatch.setattr(FIT.Watch, "tick", lambda self, losses, seconds: seen.append(self.first))
     fit(recipe())
@@ -354,7 +287,8 @@ def test_event_files_need_tensorboard_and_say_so(monkeypatch: pytest.MonkeyPatch
         fit(recipe(), log="events")
 
 
-def test_event_files_get_loss_and_bleu(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lag", [0, 1])
+def test_event_files_get_loss_and_bleu(lag: int, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[tuple[str, int]] = []
 
     class Writer:
@@ -366,6 +300,7 @@ def test_event_files_get_loss_and_bleu(monkeypatch: pytest.MonkeyPatch) -> None:
 
     watch = importlib.import_module("byhand.translation.watch")
     monkeypatch.setattr(watch, "_events", lambda folder: Writer())
+    monkeypatch.setattr(Stepper, "lag", lag)
     fit(recipe(eval_every=8), log="events", valid=PAIRS[:4])
     assert written[:8] == [("loss", step) for step in range(1, 9)]
     assert written[8:] == [("validation BLEU", 8), ("tokens per second", 8), ("closed", 0)]

@@ -15,8 +15,11 @@ import torch
 
 from byhand import data, translation
 from byhand.translation.__main__ import main
+from byhand.translation.batches import Batches
+from byhand.translation.ranks import Ranks
+from byhand.translation.step import Stepper
 from tests.places import ROOT
-from tests.translator import PAIRS
+from tests.translator import PAIRS, VOCABULARY, model, recipe
 
 CHILD = """
 import json, sys
@@ -60,6 +63,21 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:
     assert both_norms == pytest.approx(norms, rel=1e-4)
     assert both_tokens == tokens
     assert losses[-1] < losses[0]
+
+
+def test_a_process_without_rows_adds_nothing_to_a_learners_mean() -> None:
+    wanted = recipe(dropout=0.0)
+    network = model(wanted)
+
+    def loss(one: Any, src: torch.Tensor, tgt: torch.Tensor) -> torch.Tensor:
+        logits, right = one(src, tgt[:, :-1]), tgt[:, 1:]
+        return torch.nn.functional.cross_entropy(logits.transpose(1, 2), right, ignore_index=translation.PAD)
+
+    stepper = Stepper(network, wanted, torch.device("cpu"), Ranks(), loss)
+    stepper.ranks = Ranks(1, 2)  # the second of two, and the batch has one row
+    share = Batches(PAIRS[:1], VOCABULARY, wanted, 1, 2).of(1)
+    assert stepper._gradients(1, share).item() == 0
+    assert all(part.grad is not None and not part.grad.any() for part in network.parameters())
 
 
 @pytest.fixture
