@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ from byhand._patience import Patience
 from byhand.translation import batches as loading, checkpoint, decode, ranks, speed
 from byhand.translation.average import Average
 from byhand.translation.batches import Batches, Share
+from byhand.translation.fused import fused_where_same, without_cudnn
 from byhand.translation.recipe import Recipe
 from byhand.translation.state import Run, State
 from byhand.translation.step import Loss, Stepper, out_of_memory, told_if_too_large
@@ -129,13 +131,28 @@ class Training:
         self.ranks.wait()  # nobody writes before all have read
         try:
             if self.run.done < self.run.steps:
-                with Patience() as patience:
+                with Patience() as patience, self._made_fast():
                     self._loop(patience)
         finally:
             self.average.settle()
             self.model.eval()
             watch.update(self.run.losses, self.run.seconds)
             watch.close()
+
+    @contextlib.contextmanager
+    def _made_fast(self) -> Iterator[None]:
+        """Inside, attention takes a GPU's fast kernels, and a learner's loss gets its logits in float32."""
+        with contextlib.ExitStack() as inside:
+            if self.recipe.amp != "none":
+                inside.callback(self.model.register_forward_hook(in_float32).remove)
+            if self.device.type == "cuda":
+                inside.enter_context(without_cudnn())
+                batch = self.batches.of(1).batches[0]
+                ids = batch.src[:2], batch.tgt[:2, :-1]
+                same = inside.enter_context(fused_where_same(self.model, self.recipe.n_heads, *ids))
+                if not same and not self.watch.quiet:
+                    print("The model's attention is not the usual one, so torch's fused kernel is not used.")
+            yield
 
     def _loop(self, patience: Patience) -> None:
         run, first, saved = self.run, self.run.done, time.monotonic()
@@ -213,6 +230,11 @@ class Training:
         self.clock.read()
         if self.ranks.first:
             self.state.write()
+
+
+def in_float32(model: nn.Module, given: object, logits: Any) -> Any:
+    """A forward hook: what autocast made bfloat16 is too coarse for sums over all ids."""
+    return logits.float() if isinstance(logits, torch.Tensor) else logits
 
 
 class Clock:

@@ -5,12 +5,13 @@
 
 A layer counts if it has q_proj, k_proj, v_proj and out_proj. What it takes may be named as its author
 likes: the first tensor is the query, the next the key, the next the value, the one of bools the mask.
-Order: the two swaps, the two kernels, the new forward.
+Order: the two swaps, fused where that is the same, the two kernels, the new forward.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -37,6 +38,36 @@ def fused(model: nn.Module, n_heads: int | None = None) -> contextlib.AbstractCo
 def unfused(model: nn.Module, n_heads: int | None = None) -> contextlib.AbstractContextManager[nn.Module]:
     """Inside, attention goes by the formula, its weights in memory; n_heads and errors as in fused."""
     return _swapped(model, n_heads, _by_formula)
+
+
+@contextlib.contextmanager
+def fused_where_same(model: nn.Module, n_heads: int, src: Tensor, tgt: Tensor) -> Iterator[bool]:
+    """Inside, attention is fused if the model then says the same of these ids, else as it was; which of both.
+
+    Tried on the CPU in float32, with a copy: a learner's attention may be any.
+    """
+    trial: Any = copy.deepcopy(model).to("cpu", torch.float32)
+    ids = src.cpu(), tgt.cpu()
+    try:
+        with at_rest(trial):
+            want = trial(*ids)
+            with fused(trial, n_heads):
+                same = bool((trial(*ids) - want).abs().max() <= 1e-4 * want.abs().max())
+    except (ValueError, TypeError, RuntimeError, IndexError):  # no such layers, or others than these
+        same = False
+    with fused(model, n_heads) if same else contextlib.nullcontext():
+        yield same
+
+
+@contextlib.contextmanager
+def without_cudnn() -> Iterator[None]:
+    """Inside, torch's own kernels attend: cuDNN's would make a plan for every new shape of a batch."""
+    before = torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
 
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from byhand import blocks, data
 from byhand._threads import one_thread
 from byhand.translation import ranks
 from byhand.translation.batches import Batches, ahead
-from byhand.translation.fused import fused, unfused
+from byhand.translation.fused import fused, unfused, without_cudnn
 from byhand.translation.recipe import RECIPES, Recipe
 from byhand.translation.step import OutOfMemory, Stepper, loss_of
 from byhand.translation.vocabulary import Vocabulary
@@ -35,6 +36,7 @@ from byhand.translation.vocabulary import Vocabulary
 PAIRS = 8000  # texts are taken from these many, evenly spread
 TIMES = 4  # how much larger than the recipe's the larger batches are
 WARM_UP = 3  # steps that are not timed; a compiled rung compiles in them
+GPU_WARM_UP, GPU_SECONDS = 10, 5.0  # on a GPU: its clock rises first, and a step is over in no time
 COMPILES, FUSED = "compiled", "fused attention"
 CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("float32, eager", {}),
@@ -83,7 +85,10 @@ def climb(
     tries = compile if compile is not None else place.type == "cuda"
     with one_thread() if place.type == "cpu" else contextlib.nullcontext():
         measure = _Measure(copy.deepcopy(model).to(place), vocabulary, pairs, place, 2 if quick else steps)
-        return list(_rungs(measure, lowest, tries, n_heads))
+        if place.type == "cuda" and not quick:
+            measure.warm_up, measure.seconds = GPU_WARM_UP, GPU_SECONDS
+        with without_cudnn():
+            return list(_rungs(measure, lowest, tries, n_heads))
 
 
 def _rungs(measure: _Measure, recipe: Recipe, tries: bool, n_heads: int | None) -> Iterator[Rung]:
@@ -126,7 +131,9 @@ def _line(rung: Rung, kept: Sequence[Rung], pays: bool) -> str:
 
 
 class _Measure:
-    """Times training steps of one model."""
+    """Times training steps of one model: `steps` of them, and more until `seconds` are over."""
+
+    warm_up, seconds = WARM_UP, 0.0
 
     def __init__(
         self, model: nn.Module, vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]],
@@ -142,15 +149,21 @@ class _Measure:
         if recipe.compile and stepper.loss is loss_of:
             return None
         batches = Batches(self.pairs, self.vocabulary, recipe)
-        numbers = range(1, WARM_UP + self.steps + 1)
         began, started, tokens = self._now(), 0.0, 0
-        for number, share in zip(numbers, ahead(batches, numbers, self.device), strict=True):
-            if number == WARM_UP + 1:
-                started, tokens = self._now(), 0
-            stepper.step(number, share)
-            list(stepper.read())
-            tokens += share.predicted
+        with contextlib.closing(ahead(batches, range(1, sys.maxsize), self.device)) as shares:
+            for number, share in enumerate(shares, 1):
+                stepper.step(number, share)
+                list(stepper.read())
+                tokens += share.predicted
+                if number == self.warm_up:
+                    started, tokens = self._now(), 0
+                elif number >= self.warm_up + self.steps and self._passed(started) >= self.seconds:
+                    break
         return Rung(name, tokens / (self._now() - started), started - began)
+
+    def _passed(self, started: float) -> float:
+        """Seconds since then, without waiting for a GPU."""
+        return (time.perf_counter() if self.device.type == "cuda" else time.process_time()) - started
 
     def _now(self) -> float:
         if self.device.type != "cuda":

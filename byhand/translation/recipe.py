@@ -50,7 +50,7 @@ class Recipe:
     # How it runs
     amp: str = "none"  # or "bf16": matrix products in bfloat16
     compile: bool = False
-    fused: bool = True  # all of Adam in one kernel
+    fused: bool = True  # all of Adam in one kernel; attention on a GPU: fit decides
     seed: int = 0
     eval_every: int = 550  # steps; 0: BLEU is not measured while training
     eval_pairs: int = 100  # of the validation split

@@ -7,6 +7,7 @@ Order: peaks, operations a token.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,10 +24,12 @@ from byhand.translation.vocabulary import BOS
 
 # In 10^12 a second, dense bfloat16 (T4, V100: half precision), as their makers state; the first that fits.
 PEAKS = {
-    "B200": 2250, "GH200": 989, "H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312, "A40": 150,
-    "A10G": 70, "A10": 125, "L40S": 362, "L40": 181, "L4": 121, "RTX 4090": 165, "RTX 3090": 71, "T4": 65,
-    "V100": 125,
+    "B200": 2250, "GH200": 989, "H200 NVL": 835, "H200": 989, "H100 NVL": 835, "H100 PCIe": 756, "H100": 989,
+    "A100": 312, "A40": 150, "A10G": 70, "A10": 125, "L40S": 362, "L40": 181, "L4": 121, "RTX 4090": 165,
+    "RTX 3090": 71, "T4": 65, "V100": 125,
 }  # fmt: skip
+# Words that make another device of these names: a slower or faster sister, or a slice of one.
+OTHERS = re.compile(r"\b(Ti|SUPER|D|Laptop|Max-Q|MIG|GRID)\b")
 
 
 COMPILING = 3  # steps at the start of a compiled training that take as long as the compiler does
@@ -43,13 +46,19 @@ class Peak:
 def peak(device: torch.device) -> Peak | None:
     """As stated for a known GPU; of a CPU as measured just now by one matrix product; else None."""
     if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-        found = next((part for part in PEAKS if part in name), None)
+        found = known(torch.cuda.get_device_name(device))
         return Peak(PEAKS[found] * 1e12, f"{PEAKS[found]:,} TFLOP/s stated for {found}") if found else None
     if device.type != "cpu":
         return None
     flops = max(_product(768) for _ in range(10))
     return Peak(flops, f"{flops / 1e9:,.0f} GFLOP/s measured by one matrix product in float32")
+
+
+def known(name: str) -> str | None:
+    """The entry of PEAKS that a device's name holds as whole words."""
+    if OTHERS.search(name):
+        return None
+    return next((part for part in PEAKS if re.search(rf"\b{part}\b", name)), None)
 
 
 def _product(size: int) -> float:

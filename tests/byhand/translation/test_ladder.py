@@ -98,6 +98,19 @@ def test_the_model_and_the_threads_are_left_as_they_were() -> None:
     assert torch.get_num_threads() == threads
 
 
+def test_on_a_gpu_more_steps_warm_up_and_seconds_are_timed(monkeypatch) -> None:
+    monkeypatch.setattr(ladder._Measure, "_now", lambda measure: 0.0 if not numbers else len(numbers) / 10)
+    monkeypatch.setattr(ladder._Measure, "_passed", lambda measure, started: len(numbers) / 10 - started)
+    numbers: list[int] = []
+    monkeypatch.setattr(step.Stepper, "step", lambda stepper, number, share: numbers.append(number))
+    recipe = RECIPES["smoke"]
+    model = blocks.Transformer(**recipe.sizes(len(VOCABULARY)))
+    measure = ladder._Measure(model, VOCABULARY, PAIRS, torch.device("cpu"), 4)
+    measure.warm_up, measure.seconds = ladder.GPU_WARM_UP, ladder.GPU_SECONDS
+    assert measure.rung("a", recipe).rate > 0
+    assert len(numbers) == 10 + 50  # a tenth of a second each
+
+
 def test_the_picture_has_a_bar_for_each_rung() -> None:
     import matplotlib.pyplot as plt
 

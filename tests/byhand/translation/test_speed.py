@@ -32,6 +32,9 @@ def test_operations_are_those_of_every_matrix_product_forward_and_twice_backward
         ("NVIDIA A100-SXM4-80GB", 312e12),
         ("NVIDIA H100 PCIe", 756e12),
         ("NVIDIA L4", 121e12),
+        ("NVIDIA H100 NVL", 835e12),
+        ("NVIDIA H100 80GB HBM3", 989e12),
+        ("Tesla T4", 65e12),
     ],
 )
 def test_the_peak_of_a_known_gpu_is_what_its_maker_states(
@@ -44,8 +47,16 @@ def test_the_peak_of_a_known_gpu_is_what_its_maker_states(
     assert "stated for" in found.said
 
 
-def test_the_peak_of_an_unknown_gpu_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Something New")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Something New", "NVIDIA RTX A4000", "NVIDIA T400 4GB", "NVIDIA RTX A1000", "NVIDIA GB200",
+        "NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA GeForce RTX 3090 Ti",
+        "NVIDIA A100-SXM4-40GB MIG 1g.5gb",
+    ],
+)  # fmt: skip
+def test_the_peak_of_an_unknown_gpu_is_not_guessed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
     assert speed.peak(torch.device("cuda", 0)) is None
 
 
