@@ -44,12 +44,12 @@ data: ready  ## fetch the texts of lessons 06 to 08 (set-up did, if it was onlin
 checkpoint: ready  ## train the shipped translator anew, with its card: 3 trainings of minutes each
 	@$(PY) -m byhand.translation.reference
 
-bench: ready  ## compare with stock nbgrader: speed, then attacks (LESSON=01_scoring ATTACKS=--all-attacks)
+bench: ready  ## compare with others, then attack (LESSON=01_scoring ATTACKS=--all-attacks JOEY=10, minutes)
 	@$(PY) -m autograder.cli bench $(LESSON)
-	@$(PY) -m autograder.bench.attention
 	@$(PY) -m autograder.bench.encoder
-	@$(PY) -m autograder.bench.translation
+	@$(PY) -m autograder.bench.translation $(if $(JOEY),--joey $(JOEY))
 	@$(PY) -m tests.attacks $(ATTACKS)
+	@$(PY) -m autograder.bench.attention
 
 bench-gpu: ready  ## measure lessons 05 and 07 on a GPU (STAGES="train ladder wide local")
 	@$(PY) -m autograder.bench.gpu $(STAGES)

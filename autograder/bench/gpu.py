@@ -1,7 +1,7 @@
 """What a GPU makes of lessons 05 and 07: speed, translation quality, the ladder, long attention.
 
     python -m autograder.bench.gpu                   every stage; autograder/results/gpu.json
-    python -m autograder.bench.gpu train             one stage; the file keeps what the others found
+    python -m autograder.bench.gpu train --minutes 6 one stage; the file keeps what the others found
     python -m autograder.bench.gpu --tiny --out x    small, on a CPU: only to see that everything runs
 
     train   the `gpu` recipe: minutes, tokens/s, MFU, BLEU on the test split beside the shipped translator's
@@ -9,7 +9,13 @@
     wide    tokens/s and MFU of the same training step at sizes that fill a large GPU
     local   lesson 05's local_attention and FlexAttention beside torch's fused full attention, 4k to 64k
 
-It needs this repository, its texts (`make data`), torch, numpy, safetensors, tqdm, matplotlib and sacrebleu.
+The file is written after every stage; a stage that fails is noted under "errors" there, and the others go
+on. Where a command may last ten minutes only, run a stage a call: a training that was cut off goes on in
+the next call, from its files in artefacts/gpu. It needs this repository, its texts (`make data`; of
+.cache/data the folder general is enough), torch, numpy, safetensors, tqdm and sacrebleu:
+
+    PYTHONPATH=. python3 -u -m autograder.bench.gpu train --out FOLDER      then ladder, wide, local
+
 Order: the stages, what they share, the command.
 """
 
@@ -23,6 +29,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import asdict, replace
@@ -36,6 +43,7 @@ import torch
 from byhand import blocks, data, meter, train, translation
 from byhand.translation import RECIPES, Recipe, Vocabulary, decode, ladder, ranks, speed
 from byhand.translation.batches import Batches, ahead
+from byhand.translation.fused import without_cudnn
 from byhand.translation.step import Stepper
 
 FIGURES = Path(__file__).parents[1] / "results" / "gpu.json"
@@ -58,10 +66,9 @@ def train_stage(tiny: bool, minutes: float, place: Path) -> Found:
     vocabulary = Vocabulary.learn(pairs, recipe.n_merges)
     with train.seeded(recipe.seed):
         model = blocks.Transformer(**recipe.sizes(len(vocabulary)))
-    run = None
     with chdir(place), alarm(minutes):  # training keeps its state beside its file
         try:
-            run = translation.fit(
+            translation.fit(
                 model, vocabulary, recipe, pairs, "gpu.safetensors", device, quiet=tiny, valid=valid
             )
         except train.Stopped as stopped:
@@ -73,9 +80,9 @@ def train_stage(tiny: bool, minutes: float, place: Path) -> Found:
         "parameters": sum(part.numel() for part in model.parameters()),
         "steps": int(facts["steps"]),
         "minutes": round(float(facts["seconds"]) / 60, 2),
-        "tokens_per_second": round(float(facts["tokens"]) / float(facts["stepping"])),
-        "mfu": run and run.mfu,
-        "bleus": run.bleus if run else [],
+        "tokens_per_second": round(float(facts["tokens"]) / max(float(facts["stepping"]), 0.1)),
+        "mfu": float(facts["mfu"]) or None,
+        "bleus": json.loads(facts["bleus"]),
         "bleu": bleu(trained, held_out, device),
         "bleu_of_shipped": bleu(translation.base(), held_out, device),
     }
@@ -101,7 +108,9 @@ def wide_stage(tiny: bool, minutes: float, place: Path) -> Found:
     model = blocks.Transformer(**recipe.sizes(len(vocabulary))).to(device)
     batches = Batches(pairs, vocabulary, recipe)
     texts = list(zip(batches.sources[:32], batches.targets[:32], strict=True))
-    flops, rate = speed.flops_per_token(model, texts), steps_per_second(model, recipe, batches, device, tiny)
+    with without_cudnn():
+        rate = steps_per_second(model, recipe, batches, device, tiny)
+    flops = speed.flops_per_token(model, texts)
     peak = speed.peak(device)
     return {
         "recipe": recipe.texts(),
@@ -138,19 +147,25 @@ def local_stage(tiny: bool, minutes: float, place: Path) -> Found:
         q, k, v = torch.randn(3, 1, 8, n_tokens, 64, device=device, dtype=kind)
         ways: dict[str, meter.Attention] = {"full": meter.fused, "local": partial(local, window=WINDOW)}
         if device.type == "cuda":
-            ways["flex"] = meter.flex(WINDOW, n_tokens, "cuda")
-        with torch.no_grad():
-            row = {
-                name: round(meter.milliseconds(partial(way, q, k, v), device.type), 3)
-                for name, way in ways.items()
-            }
+            ways["flex"] = lambda q, k, v: meter.flex(WINDOW, k.shape[-2], "cuda")(q, k, v)
+        row = {name: timed(partial(way, q, k, v), device) for name, way in ways.items()}
         rows.append({"tokens": n_tokens, **row})
-        print(", ".join(f"{name} {value:,}" for name, value in rows[-1].items()), flush=True)
+        print(", ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
     return {"window": WINDOW, "heads": 8, "head_size": 64, "milliseconds": rows}
 
 
+def timed(way: Callable[[], torch.Tensor], device: torch.device) -> float | None:
+    """Milliseconds; None, and a line that says why, for what does not compile or fit into memory."""
+    try:
+        with torch.no_grad(), ranks.made_on(device):
+            return round(meter.milliseconds(way, device.type), 3)
+    except Exception as problem:
+        print(f"left out: {said(problem)}", flush=True)
+        return None
+
+
 STAGES: dict[str, Callable[[bool, float, Path], Found]] = {
-    "ladder": ladder_stage, "wide": wide_stage, "local": local_stage, "train": train_stage,
+    "train": train_stage, "ladder": ladder_stage, "wide": wide_stage, "local": local_stage,
 }  # fmt: skip
 
 
@@ -175,6 +190,23 @@ def alarm(minutes: float) -> Iterator[None]:
         timer.cancel()
 
 
+def said(problem: Exception) -> str:
+    """One line of an error."""
+    return f"{type(problem).__name__}: {str(problem).strip()}".splitlines()[0][:300]
+
+
+def measured(name: str, options: argparse.Namespace) -> Found:
+    """What a stage found, and where and when; its weights are kept apart from the results."""
+    place = (options.weights / ("tiny" if options.tiny else "")).resolve()
+    place.mkdir(parents=True, exist_ok=True)
+    # The ladder's lowest rung is true float32; TF32 stands in for it elsewhere.
+    torch.set_float32_matmul_precision("highest" if name == "ladder" else "high")
+    began = time.perf_counter()
+    result = STAGES[name](options.tiny, options.minutes, place)
+    print({key: value for key, value in result.items() if key != "recipe"}, flush=True)
+    return {**about(), "took": round(time.perf_counter() - began, 1), **result}
+
+
 def about() -> Found:
     device = ranks.device()
     return {
@@ -190,12 +222,13 @@ def about() -> Found:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: measured; 2: there is no GPU."""
+    """0: measured; 1: a stage failed, the others are in the file; 2: there is no GPU."""
     parser = argparse.ArgumentParser(prog="python -m autograder.bench.gpu", description="Measure on a GPU.")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of {', '.join(STAGES)}; all if none")
     parser.add_argument("--tiny", action="store_true", help="small, on whatever is here: no measurement")
-    parser.add_argument("--minutes", type=float, default=9.0, help="at most so long for train (9)")
-    parser.add_argument("--out", type=Path, help="a folder for gpu.json and the weights")
+    parser.add_argument("--minutes", type=float, default=6.0, help="at most so long for train (6)")
+    parser.add_argument("--out", type=Path, help="a folder for gpu.json")
+    parser.add_argument("--weights", type=Path, default=TRAINED, help="a folder for the trained model")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.stages if name not in STAGES]
     if unknown:
@@ -203,20 +236,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.tiny and not torch.cuda.is_available():
         print("bench.gpu: torch finds no GPU here. --tiny tries the same code on the CPU.", file=sys.stderr)
         return 2
-    place = (options.out or TRAINED).resolve()
-    place.mkdir(parents=True, exist_ok=True)
-    file = place / "gpu.json" if options.out else FIGURES
+    file = options.out / "gpu.json" if options.out else FIGURES
+    file.parent.mkdir(parents=True, exist_ok=True)
     found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    failed = False
     for name in options.stages or STAGES:
         print(f"-- {name}", flush=True)
-        # The ladder's lowest rung is true float32; TF32 stands in for it elsewhere.
-        torch.set_float32_matmul_precision("highest" if name == "ladder" else "high")
-        began = time.perf_counter()
-        result = STAGES[name](options.tiny, options.minutes, place)
-        found[name] = {**about(), "took": round(time.perf_counter() - began, 1), **result}
+        errors = {key: text for key, text in found.pop("errors", {}).items() if key != name}
+        try:
+            found[name] = measured(name, options)
+        except Exception as problem:  # a stage of an earlier call stays as it was
+            traceback.print_exc()
+            errors[name], failed = said(problem), True
+        found |= {"errors": errors} if errors else {}
         file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print({key: value for key, value in result.items() if key != "recipe"}, flush=True)
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":
