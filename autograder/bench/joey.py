@@ -2,7 +2,9 @@
 
     beside(10)      both trained for 10 minutes of processor time on one thread, then the test split
 
-Joey NMT gets the texts cut into the course's pieces, so both predict the same tokens of one vocabulary. It is
+Joey NMT gets the texts cut into the course's pieces, so both predict the same tokens of one vocabulary, and
+batches of a size by which both predict as many tokens a step: padding, of which its batches hold more, as
+they mix lengths, is its own affair. It is
 installed on demand into an environment of its own, .cache/joey, which sees the course's torch. Each trains
 in a process of its own, start-up included, and is interrupted when its processor time is up.
 Order: the comparison, texts, Joey NMT, ours, a process on a budget.
@@ -26,12 +28,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
 from autograder.author.lesson import ROOT
 from byhand import blocks, data, train, translation
 from byhand.translation import RECIPES, Recipe, Vocabulary, decode
-from byhand.translation.batches import Batches
+from byhand.translation.batches import Batches, by_length, cut
 from byhand.translation.vocabulary import SPECIAL
 
 JOEY, NEEDS = (
@@ -114,7 +117,8 @@ def joined(pieces: str) -> str:
 
 def joey(place: Path, vocabulary: Vocabulary, seconds: float) -> Side:
     python, config = environment(), place / "joey.yaml"
-    config.write_text(json.dumps(settings(place, recipe())), encoding="utf-8")  # JSON is YAML
+    size = batch_size(Batches(data.pairs("general"), vocabulary, recipe()))
+    config.write_text(json.dumps(settings(place, recipe(), size)), encoding="utf-8")  # JSON is YAML
     used = on_budget([str(python), "-m", "joeynmt", "train", str(config), "--skip-test"], place, seconds)
     facts = _run([str(python), "-c", _READ, str(place / "joey" / "latest.ckpt")], place)
     parameters, steps, tokens = json.loads(facts.splitlines()[-1])
@@ -154,7 +158,31 @@ def environment() -> Path:
     return python
 
 
-def settings(place: Path, recipe: Recipe) -> dict[str, Any]:
+def batch_size(ours: Batches) -> int:
+    """The size by which Joey NMT's batches hold as many target tokens as the course's, in the mean."""
+    order = np.random.default_rng(0).permutation(len(ours.sizes))
+    longer = ours.sizes[order].max(axis=1).tolist()
+    n_batches = sum(
+        1 for _ in cut(ours.sizes, order[by_length(ours.sizes[order])], ours.recipe.tokens_per_batch)
+    )
+    few, many = 1, max(longer) * len(longer)
+    while few < many:
+        size = (few + many) // 2
+        few, many = (few, size) if batches_of(longer, size) <= n_batches else (size + 1, many)
+    return few
+
+
+def batches_of(lengths: Sequence[int], size: int) -> int:
+    """How many batches Joey NMT makes of texts in this order: one is full at `size`, padding counted."""
+    found = rows = longest = 0
+    for length in lengths:
+        rows, longest = rows + 1, max(longest, length)
+        if rows * longest >= size:
+            found, rows, longest = found + 1, 0, 0
+    return found + (rows > 0)
+
+
+def settings(place: Path, recipe: Recipe, size: int) -> dict[str, Any]:
     """Joey NMT's configuration for the same training."""
     tokens = {"level": "word", "voc_file": str(place / "vocabulary.txt"), "max_length": recipe.max_len - 1}
     part = {
@@ -179,8 +207,7 @@ def settings(place: Path, recipe: Recipe) -> dict[str, Any]:
             "learning_rate_min": 0.0, "learning_rate_warmup": recipe.warmup,
             "scheduling": "warmupinversesquareroot", "loss": "crossentropy", "normalization": "tokens",
             "label_smoothing": recipe.smoothing, "clip_grad_norm": recipe.clip, "epochs": FOREVER,
-            # It counts the longer of both sides, the course counts both.
-            "batch_size": recipe.tokens_per_batch // 2, "batch_type": "token",
+            "batch_size": size, "batch_type": "token",
             "logging_freq": 100, "validation_freq": FOREVER // 100 * 100, "overwrite": True,
         },
         "testing": {
