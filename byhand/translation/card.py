@@ -10,14 +10,9 @@ from typing import Any
 
 from byhand.data import sources
 
-_COLUMNS = {
-    "seed": "seed",
-    "exam_bleu": "exam BLEU",
-    "test_bleu": "test BLEU",
-    "test_chrf": "test chrF",
-    "cpu_minutes": "CPU minutes",
-    "tokens_per_cpu_second": "tokens per CPU second",
-}
+_SCORES = {"seed": "seed", "exam_bleu": "exam BLEU", "test_bleu": "test BLEU", "test_chrf": "test chrF"}
+_ON_A_CPU = {"cpu_minutes": "CPU minutes", "tokens_per_cpu_second": "tokens per CPU second"}
+_ON_A_GPU = {"minutes": "minutes", "tokens_per_second": "tokens per second"}
 
 Figures = Mapping[str, Any]
 
@@ -50,9 +45,10 @@ def _what(found: Figures) -> str:
 
 def _scores(found: Figures) -> str:
     exam = found["exam"]
-    rows = [[f"{run[name]:,}" for name in _COLUMNS] for run in found["runs"]]
+    columns = _SCORES | (_ON_A_CPU if _on_a_cpu(found) else _ON_A_GPU)
+    rows = [[f"{run[name]:,}" for name in columns] for run in found["runs"]]
     return (
-        f"{_table(list(_COLUMNS.values()), rows)}\n\n"
+        f"{_table(list(columns.values()), rows)}\n\n"
         f"Exam: {exam['pairs']} sentences of the test split, on which weights handed in are graded. Mean "
         f"{exam['mean']:.2f}, standard\ndeviation {exam['sd']:.2f}. The preset's bar is mean − 2 standard "
         f"deviations, rounded down: **{found['bar']}**.\n"
@@ -64,11 +60,19 @@ def _scores(found: Figures) -> str:
 def _made(found: Figures) -> str:
     machine = found["machine"]
     settings = [[f"`{name}`", text] for name, text in found["recipe"].items() if name != "seed"]
+    if _on_a_cpu(found):
+        threads = f"{machine['cores']} cores, {machine['threads']} of them for a run"
+        clock = f"{threads},\nshared with other work. Minutes: processor time."
+    else:
+        clock = "one GPU.\nMinutes: by the clock, compiling and BLEU included; tokens per second: of steps."
     return (
-        f"Preset `{found['preset']}`, one process for each seed, on {machine['device']}: {machine['cores']} "
-        f"cores, {machine['threads']} of them for a run,\nshared with other work. Minutes: processor time. "
+        f"Preset `{found['preset']}`, one process for each seed, on {machine['device']}: {clock} "
         f"Python {machine['python']}, torch {machine['torch']}.\n\n{_table(['setting', 'value'], settings)}"
     )
+
+
+def _on_a_cpu(found: Figures) -> bool:
+    return str(found["machine"]["device"]).startswith("CPU")
 
 
 def _texts(about: Figures) -> str:

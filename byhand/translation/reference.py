@@ -28,6 +28,7 @@ from byhand import blocks, data, train
 from byhand.translation import card, checkpoint, decode
 from byhand.translation.fit import fit
 from byhand.translation.recipe import RECIPES, Recipe
+from byhand.translation.step import OutOfMemory
 from byhand.translation.vocabulary import Vocabulary
 
 SEEDS = (0, 1, 2)
@@ -62,6 +63,7 @@ def one(recipe: Recipe, file: str, quiet: bool) -> dict[str, Any]:
         "minutes": round(run.seconds / 60, 2),
         "tokens": round(run.tokens),
         "tokens_per_cpu_second": round(run.tokens / run.cpu),
+        "tokens_per_second": round(run.tokens_per_second),
         "last_loss": round(mean(run.losses[-50:]), 3),
         "valid_bleu": [[step, round(bleu, 2)] for step, bleu in run.bleus],
     }
@@ -143,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for seed, file in zip(options.seeds, files, strict=True):
             runs.append(one(replace(recipe, seed=seed), str(file), options.quiet))
             print(json.dumps(runs[-1]), flush=True)
-    except (train.Stopped, train.NotANumberError) as problem:
+    except (train.Stopped, train.NotANumberError, OutOfMemory) as problem:
         print(problem, file=sys.stderr)
         return 1
     if options.score or len(runs) < 2:

@@ -53,6 +53,27 @@ def test_without_shared_alike_texts_nothing_is_shipped(folder: Path, monkeypatch
     assert not (folder / "base.safetensors").exists()
 
 
+def test_the_card_of_runs_on_a_gpu_counts_by_the_clock() -> None:
+    found = translation.figures()
+    runs = [run | {"minutes": 7.25, "tokens_per_second": 400_000} for run in found["runs"]]
+    said = card.of(found | {"runs": runs, "machine": found["machine"] | {"device": "NVIDIA H200"}})
+    assert "| minutes | tokens per second |" in said
+    assert "| 7.25 | 400,000 |" in said
+    assert "on NVIDIA H200: one GPU." in said
+    assert "CPU" not in said
+
+
+def test_too_little_memory_ends_with_a_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def too_large(*_: Any, **__: Any) -> None:
+        raise translation.OutOfMemory("Step 1 did not fit.")
+
+    monkeypatch.setattr(reference, "fit", too_large)
+    assert reference.main(["--recipe", "smoke", "--folder", str(folder / "runs"), "--quiet"]) == 1
+    assert capsys.readouterr().err == "Step 1 did not fit.\n"
+
+
 def test_the_shipped_card_and_translator_are_of_the_shipped_figures() -> None:
     found = translation.figures()
     assert reference.CARD.read_text(encoding="utf-8") == card.of(found)
