@@ -72,9 +72,11 @@ def climb(
     """Measure every rung and print a line for each. The model is left as it was.
 
     model: blocks.Transformer if none is given. compile: whether to try; None: on a GPU only, since on a
-    CPU compiling alone takes minutes. quick: small and short, to see that everything runs.
+    CPU compiling alone takes minutes. n_heads: of the model's layers, if not the recipe's.
+    quick: small and short, to see that everything runs.
     """
     place = torch.device(device) if device is not None else ranks.device()
+    n_heads = n_heads or (recipe.n_heads if recipe else None)
     recipe = recipe or RECIPES["smoke" if quick else "gpu" if place.type == "cuda" else "cpu"]
     pairs = pairs if pairs is not None else data.pairs("general")
     many = 200 if quick else PAIRS

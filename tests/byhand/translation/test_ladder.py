@@ -27,6 +27,16 @@ def test_all_rungs_are_measured_and_compiling_is_left_out_with_a_sentence(capsys
     assert all(name in said for name in NAMES)
 
 
+def test_a_learners_attention_without_n_heads_has_as_many_as_the_recipe() -> None:
+    model = blocks.Transformer(**RECIPES["smoke"].sizes(len(VOCABULARY)))
+    for layer in [part for part in model.modules() if hasattr(part, "q_proj")]:
+        layer.heads = layer.n_heads
+        del layer.n_heads
+        layer.forward = lambda x, key=None, mask=None: (x, None)
+    rungs = ladder.climb(model, VOCABULARY, RECIPES["smoke"], PAIRS, device="cpu", quick=True)
+    assert rungs[-1].name == NAMES[-1]
+
+
 def test_where_no_compiler_is_that_rung_is_left_out(monkeypatch, capsys) -> None:
     monkeypatch.setattr(step, "compiled", lambda function, device: function)
     assert "compiled" not in [rung.name for rung in climb(compile=True)]
