@@ -17,7 +17,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,41 +31,18 @@ FIGURES = ROOT / "autograder" / "results" / "attention.json"
 LESSON, EXERCISE = "05_local_attention", "local_attention"
 PROMISED, AT = 10, "local D=16"  # times as fast as torch's fused full attention: on a CPU, at the lesson's D
 N_TOKENS, WINDOW = 16384, 128
+_GIVES = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
 def reference(lesson: str = LESSON, exercise: str = EXERCISE) -> Callable[..., Any]:
-    """The lesson's own answer to an exercise, with what it uses and nothing more: no picture, no jupytext."""
+    """The lesson's own answer to an exercise: its imports, functions and classes, without jupytext."""
     source = (ROOT / "solutions" / lesson / f"{lesson}.py").read_text(encoding="utf-8")
-    known: dict[str, ast.stmt] = {}
-    for name, node in _definitions(ast.parse(source).body):
-        known.setdefault(name, node)
-        if name == exercise:
-            break
-    used, found = [exercise], dict[str, ast.stmt]()
-    while used:
-        name = used.pop()
-        if name in known and name not in found:
-            found[name] = known[name]
-            used += [part.id for part in ast.walk(known[name]) if isinstance(part, ast.Name)]
+    nodes = [node for node in ast.parse(source).body if isinstance(node, _GIVES)]
+    last = next(at for at, node in enumerate(nodes) if getattr(node, "name", "") == exercise)
     space: dict[str, Any] = {"__name__": lesson}
-    nodes = sorted(found.values(), key=lambda node: node.lineno)
-    exec(compile(ast.Module(nodes, []), f"<{lesson}>", "exec"), space)
+    exec(compile(ast.Module([*nodes[: last + 1]], []), f"<{lesson}>", "exec"), space)
     function: Callable[..., Any] = space[exercise]
     return function
-
-
-def _definitions(nodes: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
-    """Names that are imported or defined at top level, each with a statement that does just that."""
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            for one in node.names:
-                yield one.asname or one.name.partition(".")[0], ast.copy_location(ast.Import([one]), node)
-        elif isinstance(node, ast.ImportFrom):
-            for one in node.names:
-                alone = ast.ImportFrom(node.module, [one], node.level)
-                yield one.asname or one.name, ast.copy_location(alone, node)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            yield node.name, node
 
 
 def run(n_tokens: int = N_TOKENS) -> dict[str, float]:
