@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from byhand.translation.batches import Batch, Batches
 from byhand.translation.recipe import Recipe
 
 NUMBERS = Path(__file__).with_name("tuning.json")
+BASES = ("shipped", "medium", "large")  # of which runs were measured, by size: see tuning_bases
 TOKENS = 500  # of one batch, padding included
 MENU = (
     "Open Edit Menu", "Clear outputs", "Confirm Kernel Restart", "Paste Cell Below", "Show Left Sidebar",
@@ -93,6 +96,26 @@ def valid_loss(model: nn.Module) -> float:
             total += float(functional.cross_entropy(logits, wanted, ignore_index=0, reduction="sum"))
             count += share.predicted
     return total / count
+
+
+def new_to_base(rare: int = 10) -> tuple[float, float]:
+    """Of menus to train on: the share of pieces that the base met fewer than `rare` times, and the share of
+    Chinese pieces side by side that it never met so.
+    """
+    (met, met_so), (pieces, beside) = map(_counted, ("general", "domain"))
+    seldom = sum(count for piece, count in pieces.items() if met[piece] < rare)
+    never = sum(count for two, count in beside.items() if two not in met_so)
+    return seldom / pieces.total(), never / beside.total()
+
+
+def _counted(name: str) -> tuple[Counter[int], Counter[tuple[int, int]]]:
+    """Pieces of both languages, and Chinese ones two by two."""
+    encode, pieces, beside = base().vocabulary.encode, Counter[int](), Counter[tuple[int, int]]()
+    for pair in data.pairs(name):
+        chinese = encode(pair.chinese)
+        pieces.update([*encode(pair.english), *chinese])
+        beside.update(pairwise(chinese))
+    return pieces, beside
 
 
 # Marks
@@ -172,13 +195,13 @@ def adapted(parts: Mapping[str, Tensor], facts: Mapping[str, str]) -> nn.Module:
 # The numbers
 
 
-def numbers(base: str = "shipped") -> Path:
-    """Where the reference runs of a base are written: see tuning_bases."""
-    return NUMBERS if base == "shipped" else NUMBERS.with_name(f"tuning_{base}.json")
+def numbers(base: str = BASES[0]) -> Path:
+    """Where the reference runs of a base are written."""
+    return NUMBERS if base == BASES[0] else NUMBERS.with_name(f"tuning_{base}.json")
 
 
 @lru_cache(maxsize=4)
-def measured(base: str = "shipped") -> dict[str, Any]:
+def measured(base: str = BASES[0]) -> dict[str, Any]:
     """The reference runs: {"base": marks, "runs": [...], "bars": {...}, "facts": {...}}."""
     found: dict[str, Any] = json.loads(numbers(base).read_text(encoding="utf-8"))
     return found

@@ -20,10 +20,10 @@ from byhand.translation.fit import fit
 from byhand.translation.recipe import RECIPES, Recipe
 from byhand.translation.reference import FOLDER
 
-SHIPPED = "shipped"
+SHIPPED, MEDIUM, LARGE = tuning.BASES
 LARGER = {  # what differs from the recipe `cpu`, by which the shipped one was made
-    "medium": ("d_model=192", "d_hidden=768", "n_layers=4", "steps=8000", "rate=0.0015", "eval_every=1000"),
-    "large": ("d_model=256", "d_hidden=1024", "n_layers=4", "steps=8000", "rate=0.0012", "eval_every=1000"),
+    MEDIUM: ("d_model=192", "d_hidden=768", "n_layers=4", "steps=8000", "rate=0.0015", "eval_every=1000"),
+    LARGE: ("d_model=256", "d_hidden=1024", "n_layers=4", "steps=8000", "rate=0.0012", "eval_every=1000"),
 }
 
 

@@ -105,6 +105,42 @@ def verdict() -> str:
     return "\n".join(lines)
 
 
+def shares(mark: str, found: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    """For each kind of LoRA the share of what full fine-tuning changes, and its deviation over seeds."""
+    rows = means(mark, found)
+    most = rows["full"][1]
+    kinds = {"in the layers": f"LoRA, rank {found['facts']['rank']}", "in the pieces of menus": PIECES}
+    return {kind: (rows[way][1] / most, rows[way][2] / most) for kind, way in kinds.items()}
+
+
+def by_size(mark: str = "menus BLEU", *, title: str = "", caption: str = "") -> Axes:
+    """The share of full fine-tuning's gain that LoRA reaches, against the size of the base."""
+    bases = list(map(tuning.measured, tuning.BASES))
+    sizes = [one["facts"]["numbers"] / 1e6 for one in bases]
+    ax, seen = begin(None, 6.4, 3.6), []
+    for kind, colour in zip(shares(mark, bases[0]), (ONE, LORA), strict=True):
+        found = [shares(mark, one)[kind] for one in bases]
+        heights, spreads = ([100 * row[at] for row in found] for at in (0, 1))
+        ax.errorbar(sizes, heights, spreads, fmt="o-", color=colour, capsize=3, markersize=5, label=kind)
+        seen.append(f"{kind}: " + ", ".join(f"{height:.0f} %" for height in heights))
+    ax.set(xlabel="numbers of the base (millions)", ylabel=f"% of the gain in {mark}", ylim=(0, 105))
+    ax.set_xticks(sizes, [f"{size:.1f}" for size in sizes])
+    ax.legend(title="LoRA", loc="lower right", fontsize="small")
+    ax.grid(alpha=0.25)
+    return end(ax, title, caption, "; ".join(seen), own=True)
+
+
+def by_size_in_words(mark: str = "menus BLEU") -> str:
+    """The same as a sentence, which is the figure's caption."""
+    bases = list(map(tuning.measured, tuning.BASES))
+    said = []
+    for kind in shares(mark, bases[0]):
+        first, *_, last = (shares(mark, one)[kind][0] for one in bases)
+        said.append(f"{kind} {first:.0%} and {last:.0%}")
+    reached = f"LoRA's share of what full fine-tuning gains in {mark}, in the smallest and the largest base"
+    return f"What to see: {reached}: {'; '.join(said)}."
+
+
 def lost(mark: str = "general BLEU", *, title: str = "", caption: str = "") -> Axes:
     """What each way lost elsewhere, from the fewest numbers trained to all."""
     rows = means(mark)

@@ -34,6 +34,7 @@ ALL = ("q_proj", "k_proj", "v_proj", "out_proj", "up", "down")
 RANK, ALPHA, RATE = 3, 48.0, 3e-3  # the lesson's own
 SCALE = ALPHA / RANK
 PIECES = "LoRA, pieces of menus"
+TABLE_ALPHA = 33 * SCALE  # whatever its rank: with SCALE itself, corrections of higher rank stepped too far
 ROWS = 1100  # with rank 33 in the table, 1.9 % of all numbers, as many as RANK in every linear layer
 
 
@@ -71,18 +72,19 @@ class Way:
 
 
 class Corrected(nn.Module):
-    """Some rows of a frozen matrix get a trained correction, SCALE · B A; torch puts the sum in its place."""
+    """Some rows of a frozen matrix get a trained correction, TABLE_ALPHA / rank · B A; torch adds it."""
 
     rows: Tensor
 
     def __init__(self, rank: int, rows: Sequence[int], width: int) -> None:
         super().__init__()
         self.register_buffer("rows", torch.tensor(rows))
+        self.scale = TABLE_ALPHA / rank
         self.lora_a = nn.Parameter(torch.randn(rank, width) * width**-0.5)
         self.lora_b = nn.Parameter(torch.zeros(len(rows), rank))
 
     def forward(self, weight: Tensor) -> Tensor:
-        return weight.index_add(0, self.rows, self.lora_b @ self.lora_a, alpha=SCALE)
+        return weight.index_add(0, self.rows, self.lora_b @ self.lora_a, alpha=self.scale)
 
 
 def commonest_pieces(count: int) -> list[int]:

@@ -13,7 +13,7 @@ import torch
 from autograder.author import lesson
 from byhand import blocks, data, lora, translation
 from byhand.data import Pair
-from byhand.translation import checkpoint, tuning, tuning_bases, tuning_draw, tuning_runs, tuning_ways
+from byhand.translation import checkpoint, tuning, tuning_bases, tuning_runs, tuning_ways
 
 PAIRS = [Pair(f"Open file {number}", f"打开文件{number}") for number in range(40)]
 CACHED = (tuning.base, tuning._batches, tuning.exam, tuning.measured, tuning_bases.size)
@@ -217,6 +217,13 @@ def test_a_correction_of_the_table_changes_the_rows_of_common_pieces_alone(monke
     assert changed == sorted(rows)
 
 
+def test_what_is_new_to_the_base_is_counted(tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"general": [Pair("open", "打开"), Pair("file", "文件")], "domain": [Pair("open", "打文件")]}
+    monkeypatch.setattr(tiny.vocabulary, "encode", lambda text: [ord(letter) for letter in text])
+    monkeypatch.setattr(data, "pairs", lambda name: texts[name])
+    assert tuning.new_to_base(rare=2) == (pytest.approx(6 / 7), 0.5)  # e alone was met twice; 打文 never
+
+
 # The shipped numbers
 
 
@@ -226,6 +233,14 @@ def test_the_numbers_are_of_the_shipped_base_and_no_run_is_missing():
     assert found["facts"]["base"] == sha, "next: python -m byhand.translation.tuning_runs"
     assert tuning_runs.missing(found) == []
     assert found["bars"] == tuning_runs.bars(found["runs"])
+
+
+@pytest.mark.parametrize("name", tuning_bases.LARGER)
+def test_of_a_larger_base_no_run_is_missing_and_lora_trains_two_per_cent(name: str) -> None:
+    found = tuning_runs.kept(name)
+    assert found["facts"]["numbers"] > tuning.measured()["facts"]["numbers"]
+    assert tuning_runs.missing(found, name) == [], f"next: tuning_runs --base {name}"
+    assert all(run["trained"] <= 0.02 for run in found["runs"] if run["way"].startswith("LoRA"))
 
 
 def test_the_lesson_trains_as_the_reference_runs_did_and_its_numbers_are_few():
@@ -252,19 +267,3 @@ def test_every_run_of_the_lessons_own_way_reaches_the_bars():
     own = [run for run in tuning.measured()["runs"] if run["rank"] == tuning_ways.RANK]
     assert [tuning.below(run["test"], "test") for run in own] == [""] * len(tuning_runs.OWN_SEEDS)
     assert [tuning.below(run["valid marks"], "valid") for run in own] == [""] * len(own)
-
-
-def test_means_are_over_seeds_and_sorted_by_what_is_trained():
-    base = dict.fromkeys(tuning.MARKS, 10.0)
-    run = {"steps": 5, "trained": 1.0, "way": "full", "test": dict.fromkeys(tuning.MARKS, 14.0)}
-    other = {
-        "steps": 5,
-        "trained": 0.01,
-        "way": "LoRA, rank 3",
-        "test": dict.fromkeys(tuning.MARKS, 12.0),
-    }
-    second = run | {"test": dict.fromkeys(tuning.MARKS, 16.0)}
-    long = run | {"steps": 50, "test": dict.fromkeys(tuning.MARKS, 99.0)}
-    found = tuning_draw.means("menus BLEU", {"base": {"test": base}, "runs": [run, other, second, long]})
-    assert list(found) == ["LoRA, rank 3", "full"]
-    assert found["full"] == (1.0, 5.0, pytest.approx(2**0.5))
