@@ -12,7 +12,7 @@
 The file is written after every stage; a stage that fails is noted under "errors" there, and the others go
 on. Where a command may last ten minutes only, run a stage a call: a training that was cut off goes on in
 the next call, from its files in artefacts/gpu. It needs this repository, its texts (`make data`; of
-.cache/data the folder general is enough), torch, numpy, safetensors, tqdm and sacrebleu:
+.cache/data the folder general is enough), torch, numpy, safetensors, tqdm, matplotlib and sacrebleu:
 
     PYTHONPATH=. python3 -u -m autograder.bench.gpu train --out FOLDER      then ladder, wide, local
 
