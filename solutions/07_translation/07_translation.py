@@ -822,17 +822,17 @@ figure = translation.draw.heads(maps, caption=caption)
 # <details><summary>Answer</summary>Look below; beam's line takes a while, since each step ranks 4 · V candidates. Short texts leave little to regret, and sixty of them are few: another sixty may say otherwise.</details>
 
 # %%
-src = torch.tensor([[*vocabulary.encode("My computer is new"), translation.EOS]])
+src = translation.padded(translation.decode.sources(vocabulary, ["My computer is new"]))
 caption = "What to see: the best piece at a step is not always on the way to the best sentence."
 ax = translation.draw.beam(translation.beam_steps(translator, src, 3), vocabulary, caption=caption)
 tried = translation.exam("valid", 60) if texts_are_there else []
 if tried:
-    sources = translation.padded([[*vocabulary.encode(pair.english), translation.EOS] for pair in tried])
-    ends = (translation.BOS, translation.EOS, 48)
-    ways = {"greedy": lambda: translate_greedy(translator, sources, *ends)}
-    ways["beam 4"] = lambda: [ids for ids, _ in beam_search(translator, sources, 4, 1.0, *ends)]
-    for name, search in ways.items():
-        said, wanted = [vocabulary.decode(ids) for ids in search()], [pair.chinese for pair in tried]
+    pad, ends = translation.padded, (translation.BOS, translation.EOS, 48)
+    ways = {"greedy": lambda rows: translate_greedy(translator, pad(rows), *ends)}
+    ways["beam 4"] = lambda rows: [ids for ids, _ in beam_search(translator, pad(rows), 4, 1.0, *ends)]
+    english, wanted = zip(*tried, strict=True)
+    for name, way in ways.items():
+        said = translation.decode.translate_by(way, vocabulary, english)
         print(f"{name:<7} BLEU {bleu(said, wanted):.1f}   chrF {translation.chrf(said, wanted):.1f}")
 
 # %% [markdown]
