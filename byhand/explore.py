@@ -10,7 +10,6 @@ Order: explore, what it returns, the still picture, checks of what was passed in
 from __future__ import annotations
 
 import base64
-import html
 import io
 import json
 import os
@@ -24,7 +23,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-from byhand.figure import array, labelled
+from byhand.figure import array, image, labelled
 
 Array = np.ndarray[Any, Any]
 SCORES = ("dot", "scaled", "cosine", "gaussian")
@@ -140,7 +139,7 @@ class Exploration:
             .astype(int)
             .tolist(),
         }
-        fallback = f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{picture}">'
+        fallback = image(self.alt, picture)
         safe = json.dumps(data).replace("<", "\\u003c")  # so that no label can end the script
         page = files("byhand").joinpath("explore.html").read_text(encoding="utf-8")
         page = page.replace("{{id}}", uuid.uuid4().hex).replace("{{fallback}}", fallback)

@@ -44,9 +44,7 @@ class CaptionedFigure(Figure):
         png.for_type(CaptionedFigure, lambda figure: None)  # else the notebook would hold the picture twice
         made = png.lookup_by_type(Figure)(self)
         picture, size = made if isinstance(made, tuple) else (made, {})
-        width = f' width="{size["width"]}"' if size else ""  # retina: half the pixels
-        source = f'src="data:image/png;base64,{picture}"'
-        return {"text/html": f'<img alt="{html.escape(self.alt)}"{width} {source}>'}, {}
+        return {"text/html": image(self.alt, picture, size.get("width", 0))}, {}  # retina: half the pixels
 
     def __repr__(self) -> str:
         return self.alt or super().__repr__()
@@ -58,6 +56,12 @@ class CaptionedFigure(Figure):
     def get_tightbbox(self, *args: Any, **kwargs: Any) -> Any:
         with fonts.quiet():
             return super().get_tightbbox(*args, **kwargs)
+
+
+def image(alt: str, png: str, width: int = 0) -> str:
+    """An HTML element of a picture in base64, as wide as it is or `width` pixels."""
+    size = f' width="{width}"' if width else ""
+    return f'<img alt="{html.escape(alt)}"{size} src="data:image/png;base64,{png}">'
 
 
 class QuietAxes(Axes):

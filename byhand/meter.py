@@ -11,7 +11,6 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from functools import cache, partial
 from typing import Any
 
@@ -22,6 +21,7 @@ from torch import Tensor
 from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from byhand._device import made_on
 from byhand._threads import one_thread
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -162,10 +162,8 @@ def beside_torch(
 def _row(name: str, function: Callable[[], Tensor], device: str, whole: float) -> float:
     """Print a line of the table. Returns milliseconds, 0.0 if it does not run here."""
     print(f"  {name:<20}", end=" ", flush=True)  # before the wait
-    # A mask that is made without a word about where is made where q, k and v are.
-    here = nullcontext() if device == "cpu" else torch.device(device)
     try:
-        with torch.no_grad(), here, warnings.catch_warnings():
+        with torch.no_grad(), made_on(device), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the compiler's own
             taken = milliseconds(function, device)
     except Exception as error:  # compiling fails in many ways

@@ -41,6 +41,7 @@ from typing import Any
 import torch
 
 from byhand import blocks, data, meter, train, translation
+from byhand._device import made_on
 from byhand.translation import RECIPES, Recipe, Vocabulary, decode, ladder, ranks, speed
 from byhand.translation.batches import Batches, ahead
 from byhand.translation.fused import without_cudnn
@@ -157,7 +158,7 @@ def local_stage(tiny: bool, minutes: float, place: Path) -> Found:
 def timed(way: Callable[[], torch.Tensor], device: torch.device) -> float | None:
     """Milliseconds; None, and a line that says why, for what does not compile or fit into memory."""
     try:
-        with torch.no_grad(), ranks.made_on(device):
+        with torch.no_grad(), made_on(device):
             return round(meter.milliseconds(way, device.type), 3)
     except Exception as problem:
         print(f"left out: {said(problem)}", flush=True)

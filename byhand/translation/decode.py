@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from byhand import data
+from byhand._device import made_on
 from byhand._weights import WeightsError
 from byhand.data import Pair
-from byhand.translation.ranks import made_on
 from byhand.translation.vocabulary import BOS, EOS, PAD, Vocabulary
 
 Item = TypeVar("Item")

@@ -3,7 +3,7 @@
     torchrun --nproc-per-node 2 -m byhand.translation --recipe gpu
 
 Every process has all weights and takes its share of each batch; gradients are summed.
-Order: Ranks, group, devices.
+Order: Ranks, group, device.
 """
 
 from __future__ import annotations
@@ -67,8 +67,3 @@ def device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
-
-
-def made_on(place: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Inside, a tensor made without a word about where is made there: a model's own mask, say."""
-    return contextlib.nullcontext() if place.type == "cpu" else place

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from byhand._device import made_on
 from byhand.train import NotANumberError, kind, seeded
-from byhand.translation import ranks
 from byhand.translation.batches import Batch, Share, is_filler
 from byhand.translation.ranks import Ranks
 from byhand.translation.recipe import Recipe
@@ -122,7 +122,7 @@ class Stepper:
     def _gradients(self, number: int, share: Share) -> Tensor:
         seed = self.recipe.seed * 1_000_003 + number + self.ranks.rank * 7_919_000_003
         total = torch.zeros((), device=self.device)
-        with seeded(seed, self.device), ranks.made_on(self.device):
+        with seeded(seed, self.device), made_on(self.device):
             for at, batch in enumerate(share.batches, 1):
                 last = at == len(share.batches)
                 together = (

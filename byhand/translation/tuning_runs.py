@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from byhand.translation import tuning, tuning_bases as bases
+from byhand.translation.checkpoint import Checkpoint
 from byhand.translation.tuning_ways import PIECES, RANK, RATE, ROWS, STEPS, Way, rounded, run, ways
 
 OWN_SEEDS = tuple(range(8))  # of the lesson's own way: the spread of three runs refused right answers
@@ -72,9 +73,9 @@ def kept(name: str = bases.SHIPPED) -> dict[str, Any]:
     return {"runs": []}
 
 
-def begin(name: str = bases.SHIPPED) -> dict[str, Any]:
+def begin(name: str, base: Checkpoint) -> dict[str, Any]:
     """The base's own marks, and no runs yet."""
-    model = bases.checkpoint_of(name).model()
+    model = base.model()
     facts = {
         "base": bases.known_by(name),
         "numbers": bases.size(name)[0],
@@ -83,8 +84,8 @@ def begin(name: str = bases.SHIPPED) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-    base = {"test": rounded(tuning.marks(model)), "valid": rounded(tuning.marks(model, "valid"))}
-    return {"facts": facts, "base": base, "bars": {}, "runs": []}
+    marks = {"test": rounded(tuning.marks(model)), "valid": rounded(tuning.marks(model, "valid"))}
+    return {"facts": facts, "base": marks, "bars": {}, "runs": []}
 
 
 def save(found: dict[str, Any], name: str = bases.SHIPPED) -> None:
@@ -125,9 +126,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.check:
         print("\n".join(f"{way.name}, seed {seed}, {steps} steps" for way, seed, steps in left) or "all done")
         return 1 if left else 0
-    found = found if found["runs"] else begin(name)
+    if not left:
+        return 0
+    base = bases.checkpoint_of(name)
+    found = found if found["runs"] else begin(name, base)
     for way, seed, steps in left:
-        one = run(way, seed, steps, bases.checkpoint_of(name))
+        one = run(way, seed, steps, base)
         print(f"{way.name:22} seed {seed} {one['trained']:7.2%} {one['test']} {one['seconds']} s", flush=True)
         known = [
             other
