@@ -6,6 +6,7 @@ One thread for torch: a fork of a process whose torch has used several may hang,
 import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train in an empty folder, as a learner does: not while grading, with no check run before."""
+    from byhand import check
+    from byhand.checking.host import Host
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BYHAND_GRADING", raising=False)
+    monkeypatch.setattr(check, "host", Host())
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from torch import nn
@@ -16,6 +17,8 @@ PAIRS = [
     for noun, 物 in NOUNS.items()
     for again, 再 in (("", ""), (" again", "，再一次"))
 ]
+# The modules; byhand.translation.fit itself is the function.
+FIT, STEP = (import_module(f"byhand.translation.{name}") for name in ("fit", "step"))
 VOCABULARY = translation.Vocabulary.learn(PAIRS, 30)
 
 
@@ -30,6 +33,10 @@ def recipe(**changes: Any) -> translation.Recipe:
 def model(wanted: translation.Recipe, vocabulary: translation.Vocabulary = VOCABULARY) -> nn.Module:
     with train.seeded(wanted.seed):
         return blocks.Transformer(**wanted.sizes(len(vocabulary)))
+
+
+def weights(network: nn.Module) -> list[Any]:
+    return [part.tolist() for part in network.parameters()]
 
 
 def fit(wanted: translation.Recipe, file: str = "weights.safetensors", **more: Any) -> Any:

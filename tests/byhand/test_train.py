@@ -18,16 +18,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from byhand import _live, _weights, train
-from byhand.checking.host import Host
 
 FILE = "weights.safetensors"
 
 
-@pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BYHAND_GRADING", raising=False)
-    monkeypatch.setattr(train.check, "host", Host())
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def model(size: int = 3, seed: int = 0) -> nn.Module:

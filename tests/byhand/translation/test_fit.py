@@ -12,23 +12,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from byhand import check, train, translation
-from byhand.checking.host import Host
+from byhand import train, translation
 from byhand.translation.step import Stepper
-from tests.translator import PAIRS, VOCABULARY, fit, recipe
+from tests.translator import FIT, PAIRS, VOCABULARY, fit, recipe, weights
 
-FIT = importlib.import_module("byhand.translation.fit")
-STEP = importlib.import_module("byhand.translation.step")
-
-
-@pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(check, "host", Host())
-
-
-def weights(network: torch.nn.Module) -> list[Any]:
-    return [part.tolist() for part in network.parameters()]
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def test_training_makes_it_translate_texts_it_has_learned() -> None:

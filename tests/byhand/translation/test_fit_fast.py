@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from pathlib import Path
 from typing import Any
@@ -10,18 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from byhand import check, translation
-from byhand.checking.host import Host
-from tests.translator import PAIRS, VOCABULARY, fit, recipe
+from byhand import translation
+from tests.translator import FIT, PAIRS, STEP, VOCABULARY, fit, recipe
 
-FIT = importlib.import_module("byhand.translation.fit")
-STEP = importlib.import_module("byhand.translation.step")
-
-
-@pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(check, "host", Host())
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def test_bf16_trains_on_the_cpu_close_to_float32() -> None:

@@ -6,30 +6,17 @@ import contextlib
 import importlib
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from byhand import check, train, translation
-from byhand.checking.host import Host
+from byhand import train, translation
 from byhand.translation import batches as loading
 from byhand.translation.step import Stepper
-from tests.translator import PAIRS, VOCABULARY, fit, model, recipe
+from tests.translator import FIT, PAIRS, STEP, VOCABULARY, fit, model, recipe, weights
 
-FIT = importlib.import_module("byhand.translation.fit")
-STEP = importlib.import_module("byhand.translation.step")
-
-
-@pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(check, "host", Host())
-
-
-def weights(network: torch.nn.Module) -> list[Any]:
-    return [part.tolist() for part in network.parameters()]
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def test_a_crash_in_the_middle_of_a_step_loses_that_step_only(monkeypatch: pytest.MonkeyPatch) -> None:
