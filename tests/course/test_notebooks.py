@@ -36,8 +36,9 @@ was, socket.socket.connect = socket.socket.connect, connect"""
 @pytest.fixture(scope="module")
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """The lessons that were asked for, two at a time: each with its folder."""
-    asked = [item for item in request.session.items if "running" in getattr(item, "fixturenames", ())]
-    folders = {item.callspec.params["name"]: tmp_path_factory.mktemp("lesson") for item in asked}
+    here = [item for item in request.session.items if item.getparent(pytest.Module) is request.node]
+    asked = [item.callspec.params["name"] for item in here if hasattr(item, "callspec")]
+    folders = {name: tmp_path_factory.mktemp("lesson") for name in asked}
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
         patch.setenv("PYTHONWARNINGS", "default")
         for variable in ("BYHAND_SEED", "BYHAND_GRADING"):
