@@ -261,8 +261,7 @@ class _Saver:
 
     def _set_aside(self, different: str) -> None:
         old = self.checkpoint.with_suffix(".before.safetensors")
-        if self.path.is_file():
-            self.path.replace(old)
+        (self.path if self.path.is_file() else self.checkpoint).replace(old)
         print(f"{self.run.file} is of another model ({different}). It is kept as {old}; this starts anew.")
 
 

@@ -227,6 +227,14 @@ def test_a_changed_model_starts_anew_and_the_old_weights_are_kept(capsys: pytest
     assert len(list(Path(".training").glob("*before*"))) == 1
 
 
+def test_a_changed_model_keeps_the_old_checkpoint_where_the_old_weights_are_gone():
+    fit(model(), 3)
+    Path(FILE).unlink()
+    wide = nn.Linear(3, 1)
+    train.fit(wide, lambda given: wide(given[0]).square().mean(), batch, 2)
+    assert len(list(Path(".training").glob("*before*"))) == 1
+
+
 def test_a_broken_checkpoint_starts_anew(capsys: pytest.CaptureFixture[str]):
     first = fit(model(), 3)
     Path(".training", f"state_{FILE}").write_bytes(b"no tensors")

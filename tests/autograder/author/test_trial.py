@@ -49,3 +49,21 @@ def test_a_wrong_answer_that_costs_another_exercise_is_a_problem():
 
 def test_a_cell_that_does_not_compile_says_so_to_its_learner():
     assert _tried("def dot(query, keys:\n    return 1\n", reads=("SyntaxError",)) == ""
+
+
+@pytest.mark.parametrize(
+    ("limit", "idles", "reads"),
+    [
+        ("RUN_SECONDS", "while True: pass", "longer than 0.3 s of processor time"),
+        ("WAIT_SECONDS", "__import__('time').sleep(60)", "longer than 0.3 s"),
+    ],
+)
+def test_an_answer_that_does_not_end_is_stopped(limit, idles, reads, monkeypatch):
+    monkeypatch.setattr(trial, limit, 0.3)
+    assert _tried(f"def dot(query, keys):\n    {idles}\n", reads=(reads,)) == ""
+
+
+def test_waiting_is_no_processor_time(monkeypatch):
+    monkeypatch.setattr(trial, "RUN_SECONDS", 0.3)
+    sleeps = "    __import__('time').sleep(0.4)\n"
+    assert _tried(f"def dot(query, keys):\n{sleeps}    return SCALE * (keys @ query)\n") == "was accepted"
