@@ -29,7 +29,7 @@ from byhand.checking import (
     ready,
     show as _show,
 )
-from byhand.checking.failed import CheckFailed, Origin, clip, origin_of
+from byhand.checking.failed import CheckFailed, Origin, clip, hide_dispatch, origin_of
 from byhand.checking.host import Host
 from byhand.checking.repeated import agrees, learns, normal, randn, refuses
 
@@ -91,6 +91,7 @@ class exercise:  # noqa: N801 - reads as a word of the test cell: `with check.ex
         missing = _behaviour.not_written(self.name, self.needs, origin_of(error))
         if missing:
             return CheckFailed(missing)
+        hide_dispatch(error)
         if advice:
             error.add_note(advice)
         return None

@@ -15,6 +15,7 @@ from typing import Any
 
 MESSAGE_LIMIT = 2000
 WIDTH = 90
+DISPATCH = os.path.join("torch", "nn", "modules", "module.py")
 
 
 class CheckFailed(AssertionError):  # noqa: N818 - a verdict on an answer, not an error of this program
@@ -79,6 +80,17 @@ def _innermost_cell(error: BaseException) -> tuple[FrameType | None, int]:
             found = (trace.tb_frame, trace.tb_lineno)
         trace = trace.tb_next
     return found
+
+
+def hide_dispatch(error: BaseException) -> None:
+    """Take the steps of torch's Module.__call__ out of the traceback; they push the learner's line away."""
+    trace = error.__traceback__
+    while trace is not None:
+        after = trace.tb_next
+        while after is not None and after.tb_frame.f_code.co_filename.endswith(DISPATCH):
+            after = after.tb_next
+        trace.tb_next = after
+        trace = after
 
 
 def _cell_name(file: str) -> str:

@@ -28,6 +28,8 @@ CELLS = {
     '    check.values("softmax(zeros)", softmax(np.zeros(2)), np.array([0.5, 0.5]))',
     "allowed": 'check.source("softmax", forbid=("scipy.special.softmax",))',
     "forbidden": 'check.source("softmax", forbid=("numpy.exp",), allow_text="math.exp")',
+    "layer": "from torch import nn\nclass Layer(nn.Module):\n    def forward(self, x):\n        return x[5]",
+    "layer_error": 'with check.exercise("Layer"):\n    nn.Sequential(Layer())(np.ones(2))',
 }
 
 
@@ -73,6 +75,14 @@ def test_a_learners_own_error_shows_their_line_and_what_to_mend_first(notebook: 
     assert "return x[5] / total" in text
     assert "softmax may call dot_score, which has not been checked here: run that first." in text
     assert "byhand/" not in text
+
+
+def test_a_layers_own_error_shows_its_line_without_torchs_way_there(notebook: Run) -> None:
+    text = shown(notebook, "layer_error")
+    assert "nn.Sequential(Layer())(np.ones(2))" in text
+    assert "return x[5]" in text
+    assert "container.py" in text  # only the steps that every layer's call takes are left out
+    assert "_call_impl" not in text
 
 
 def test_a_wrong_error_says_where_in_the_learners_cell_it_happened(notebook: Run) -> None:
