@@ -19,6 +19,7 @@ from byhand.generated import BOS, EOS
 
 PARTS = ("masked_softmax", "AdditiveAttention", "BilinearAttention", "Encoder", "AttentionDecoder")
 BAR = 0.98  # of the dates
+LONGER = "Train longer. Is the loss near 0 already? Then each step needs other dates; train.forget() first."
 NOTHING = 0.5  # what a model without weights stays below
 
 Trained = Callable[[], Any]
@@ -42,7 +43,7 @@ def trained(make: Trained, handed_in: HandedIn, split: str, n: int, strict: bool
         say = "your classes, as they are now, cannot use the weights that you handed in"
         raise check.CheckFailed(f"train_dates(): {say}; train again, hand in both.") from error
     which = f"{n} dates" if strict else f"{n} unseen dates"
-    more = "These dates are in no other split." if strict else "Train longer; look at the curve."
+    more = "These dates are in no other split." if strict else LONGER
     say = f"{share:.1%} of {which} come out exactly, at least {100 * BAR:.0f} % must. {more}"
     check.true("train_dates()", share >= BAR, say)
     if not strict or not models:

@@ -167,24 +167,13 @@ PARTS = ("logits", "the new h", "the new c")
 
 def decoder(make: Any, rng: torch.Generator) -> None:
     """make(vocab_size, embed_size, hidden_size, memory_size, attention) is lesson 02's AttentionDecoder."""
-    sizes, attention, call = (7, 3, 2, 6), known.Attention(), "decoder.step(token, (h, c), memory, mask)"
+    sizes, attention = (7, 3, 2, 6), known.Attention()
     layer, mask = make(*sizes, attention).double(), torch.tensor([[True, True], [True, False], [True, True]])
     shapes, token = [(1, 3, 2), (1, 3, 2), (3, 2, 6)], torch.tensor([4, 1, 6])
     h, c, memory = (torch.randn(shape, generator=rng, dtype=torch.float64) for shape in shapes)
     given = {"token": token, "h": h, "c": c, "memory": memory, "mask": mask}
+    formulas(layer, sizes, **given)
     before = _step(layer, **given)
-    context = (mask.double() / mask.sum(dim=-1, keepdim=True))[:, None] @ memory
-    for what, other in {"token": token - 1, "h": h + 1, "c": c + 1, "memory": memory.flip(0) + 1}.items():
-        after = _step(layer, **given | {what: other})
-        for name in PARTS:
-            moved = bool((before[name] != after[name]).any(dim=-1).all())
-            check.true(call, moved, f"{name} did not change when {what} did.")
-    three = [before[name] for name in PARTS]
-    want = slow.stepped(layer, sizes, token, (h, c), context.squeeze(1), three)
-    if want is not None:
-        check.values(
-            f"[logits, new h, new c] of {call}", three, want, note="Compared with the three formulas."
-        )
     alone = _step(layer, token[1:2], h[:, 1:2], c[:, 1:2], memory[1:2], mask[1:2])
     wide = _step(
         layer, token, h, c, torch.cat([memory, memory + 5], 1), torch.cat([mask, torch.zeros_like(mask)], 1)
@@ -193,7 +182,6 @@ def decoder(make: Any, rng: torch.Generator) -> None:
         check.values(f"{name} of text 1 alone", alone[name], before[name][1:2], note="Texts are independent.")
         check.values(f"{name} with more padding", wide[name], before[name])
     check.kept("step(token, h, c, memory, mask)", partial(_step, layer), *given.values())
-    _depends(call, layer, token, h, c, memory[:, :1], mask[:, :1])
     arrive(layer, lambda: _step(layer, **given)["logits"].square().sum())
     layer.eval()
     say = "it is not part of the decoder; store it as self.attention."
@@ -203,6 +191,25 @@ def decoder(make: Any, rng: torch.Generator) -> None:
     for what, other in {"token": token[:1], "memory": memory[..., :5], "h": h[..., :1]}.items():
         call = f"decoder.step, where {what} has shape {tuple(other.shape)}, for 3 texts,"
         check.raises(call, partial(_step, layer, **given | {what: other}), error=Exception)
+
+
+def formulas(
+    layer: Any, sizes: tuple[int, ...], token: Tensor, h: Tensor, c: Tensor, memory: Tensor, mask: Tensor
+) -> None:
+    """One step is what lesson 02's formulas say. layer: AttentionDecoder(*sizes, known.Attention())."""
+    call, given = "decoder.step(token, (h, c), memory, mask)", (token, h, c, memory, mask)
+    names, before = ("token", "h", "c", "memory", "mask"), _step(layer, *given)
+    for what, other in {"token": token - 1, "h": h + 1, "c": c + 1, "memory": memory.flip(0) + 1}.items():
+        after = _step(layer, **dict(zip(names, given, strict=True)) | {what: other})
+        for name in PARTS:
+            moved = bool((before[name] != after[name]).any(dim=-1).all())
+            check.true(call, moved, f"{name} did not change when {what} did.")
+    context = (mask.double() / mask.sum(dim=-1, keepdim=True))[:, None] @ memory
+    three, note = [before[name] for name in PARTS], "Compared with the three formulas."
+    want = slow.stepped(layer, sizes, token, (h, c), context.squeeze(1), three)
+    if want is not None:
+        check.values(f"[logits, new h, new c] of {call}", three, want, note=note)
+    _depends(call, layer, token, h, c, memory[:, :1], mask[:, :1])
 
 
 def _step(layer: Any, token: Tensor, h: Tensor, c: Tensor, memory: Tensor, mask: Tensor) -> dict[str, Tensor]:

@@ -76,7 +76,6 @@ ax.yaxis.label.set_visible(False)
 # 3. `mask` may be smaller than `scores` and is then stretched to their shape. It must never make the result **larger** than `scores`: raise an error instead. No ready-made masked softmax.
 #
 # **Predict first:** scores 5, 7, 7 with the first 7 blocked. Which weights?
-#
 # <details><summary>Answer</summary>About 0.12, 0, 0.88: as if the blocked key did not exist.</details>
 # <details><summary>Hint 1 · idea</summary>Blocked scores become <code>-inf</code> before softmax. Then only rows in which all is blocked need care: there softmax divides 0 by 0.</details>
 # <details><summary>Hint 2 · shape of the answer</summary>Stretch the mask, fill, softmax, and put zeros where the mask is False. <code>mask.expand(shape)</code> refuses to enlarge.</details>
@@ -171,7 +170,6 @@ with check.exercise("masked_softmax"):
 # Make three `nn.Linear` layers **without bias**: `query_layer`, `key_layer` (both to `attention_size`) and `score_layer` (to 1), and nothing else to train. Keys are values, too, so the context is a sum of **keys**. `+`, `@` and `einsum` stretch a `B` of 1: if query and keys differ in `B`, raise an error. Use your `masked_softmax` or `blocks.masked_softmax`.
 #
 # **Predict first:** two padded keys are appended to every text. What changes?
-#
 # <details><summary>Answer</summary>Two more weights, both 0; the context stays. That is padding invariance.</details>
 # <details><summary>Hint 1 · idea</summary>All keys at once: one row of attention_size numbers for each key, plus the query's row.</details>
 # <details><summary>Hint 2 · shape of the answer</summary><code>(B, 1, A) + (B, S, A)</code>, then scores <code>(B, S, 1)</code> that lose their last axis. Name the axis that goes: <code>squeeze()</code> alone also drops B, where it is 1.</details>
@@ -229,6 +227,7 @@ with check.exercise("AdditiveAttention", needs=("masked_softmax",)):
         "score_layer was not used.": (..., [[0.310026, 0.689974, 0]]),
         "the two parts were multiplied; add them.": (..., [[0.271034, 0.728966, 0]]),
         "the mask was not used.": (..., [[0.125830, 0.377490, 0.496680]]),
+        "softmax ran over an axis of size 1; drop that axis first.": (..., [[1.0, 1.0, 0.0]]),
         "the second result is the scores; return the weights.": (..., [[0.0, 1.098612, 1.373265]]),
         "this is a mean; the weights add up to 1 already, so take the sum.": ([[0.043605, 7 / 3]], ...),
         "the results are the other way round: context first, then weights.": (..., [[0.130812, 7.0]]),
@@ -395,11 +394,11 @@ from byhand.probes import rnn as probe, slow
 
 with check.exercise("Encoder"):
     H, src, lengths = 2, torch.tensor([[4, 5, 0], [6, 3, 4]]), torch.tensor([2, 3])
-    encoder = Encoder(7, 3, H).double()
+    encoder, axes = Encoder(7, 3, H).double(), ("layer", "text", "feature")
     call, (memory, (h, c)) = "encoder(src, lengths)", encoder(src, lengths)
     check.shape(f"memory of {call}", memory, (2, 3, 2 * H), axes=("text", "position", "feature"))
-    check.shape(f"h of {call}", h, (1, 2, H), axes=("layer", "text", "feature"))
-    check.shape(f"c of {call}", c, (1, 2, H), axes=("layer", "text", "feature"))
+    check.shape(f"h of {call}", h, (1, 2, H), axes=axes)
+    check.shape(f"c of {call}", c, (1, 2, H), axes=axes)
     say = "position 2 of text 0 is padding, but memory is not 0 there; pack the texts."
     check.true(call, bool((memory[0, 2] == 0).all()), say)
     last, first = torch.stack([memory[0, 1, :H], memory[1, 2, :H]])[None], memory[None, :, 0, H:]
@@ -408,9 +407,8 @@ with check.exercise("Encoder"):
         "this is the backward half alone; add the forward half's last state.": first.tolist(),
         "this is the mean of both directions; take their sum.": (0.5 * (last + first)).tolist(),
     }
-    note = "Forward half at each text's last token + backward half at position 0. If only text 0 is wrong,"
-    note += "\n  the state has read padding: pack the texts."
-    check.values(f"h of {call}", h, last + first, known_wrong=wrong, note=note)
+    note = "Forward half at each last token + backward half at 0. Only text 0 is wrong? Pack the texts."
+    check.values(f"h of {call}", h, last + first, axes=axes, known_wrong=wrong, note=note)
     right = slow.encoded(encoder, (7, 3, H), src, lengths, memory)  # None: layers other than nn.LSTM
     if right is not None:
         wrong = {"this is h again.": h.tolist(), "take the sum, as for h.": (0.5 * right[1][1]).tolist()}
@@ -504,6 +502,7 @@ with check.exercise("AttentionDecoder"):
     sums = torch.stack([logits.sum(dim=-1), logits.exp().sum(dim=-1)])
     plain = bool(((sums - 1).abs() > 1e-6).any(dim=-1).all())
     check.true(call, plain, "the logits are normalised already; return plain scores, without softmax.")
+    probe.formulas(decoder, (7, 3, 2, 6), token, h, c, memory, mask)
     check.source("AttentionDecoder", forbid=("manual_seed", "byhand.recurrent."))
     ### BEGIN HIDDEN TESTS
     probe.decoder(AttentionDecoder, check.generator())
@@ -560,6 +559,7 @@ with check.exercise("sequence_loss"):
         "padding counts among the tokens; divide by the 3 real ones.": 1.5 * math.log(2),
         "padding was treated as a token to predict.": 1.75 * math.log(2),
         "each text got its own mean; take one mean over all real tokens.": 2.25 * math.log(2),
+        "(B, T, 1) times (B, T) is (B, T, T); drop the last axis of what gather gives.": 4 * math.log(2),
         "this is the sum; divide by the number of real tokens.": 6 * math.log(2),
         "this is divided by the number of texts; divide by that of real tokens.": 3 * math.log(2),
         "this is the logarithm to base 2; use the natural one.": 2.0,
@@ -670,6 +670,7 @@ with check.exercise("greedy_decode"):
         "one step too many: at most max_len = 4 ids.": [[7, 8], [9], [10, 11, 10, 11, 10]],
         "all rows stopped with the first that ended.": [[7, 8], [9], [10, 11]],
         "hand the new state on to the next step.": [[7] * 4, [9] * 4, [10] * 4],
+        "the steps became the rows; stack them along axis 1.": [[7, 9, 10], [8], [], []],
     }
     call, want = "greedy_decode(encoder, decoder, src, lengths, 1, 2, 4)", [[7, 8], [9], [10, 11, 10, 11]]
     got = greedy_decode(encoder, decoder, src, lengths, 1, 2, 4)
@@ -810,7 +811,7 @@ without_attention = number_translator(recurrent.NoAttention(), 1800, "without_at
 # Both now get numbers they never saw, each once, sorted by their length in words. Short ones are few: there one mistake moves a line.
 # **Questions:** how far do both lines run together? What would a state twice as large change, and what would it not? Is it for lack of room, or of training?
 #
-# <details><summary>Answer</summary>Short numbers come out about as often either way; they are rare in training, too. Then one line falls with length, the other does not. A larger state holds longer numbers, but it is as large for every length: the fall comes later. To tell room from training, train more: with 3,600 steps the middle of the line rises, its end hardly; with a state of 64 numbers and 1,800 steps the end rises, too.</details>
+# <details><summary>Answer</summary>Hardly: at two words. Short numbers are rare in training, so both dip at three, but without attention deeper. From eight words on that line falls to nearly 0, while the other stays above 0.9. A larger state holds longer numbers, but it is as large for every length: the fall comes later. To tell room from training, train more: with 3,600 steps the middle of the line rises, its end hardly; with a state of 64 numbers and 1,800 steps the end rises, too.</details>
 
 # %%
 both, scores = {"with attention": with_attention, "without attention": without_attention}, {}

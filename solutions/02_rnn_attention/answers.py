@@ -210,6 +210,22 @@ class AdditiveAttention(nn.Module):
         weights = blocks.masked_softmax(self.score_layer(hidden).squeeze(-1), mask)  # (B, S)
         return (weights[:, None] @ keys).squeeze(1), weights  # (B, Dk), (B, S)
 
+# %% wrong AdditiveAttention: softmax before the axis of size 1 is dropped
+# reads: an axis of size 1
+class AdditiveAttention(nn.Module):
+    def __init__(self, query_size, key_size, attention_size):
+        super().__init__()
+        self.query_layer = nn.Linear(query_size, attention_size, bias=False)
+        self.key_layer = nn.Linear(key_size, attention_size, bias=False)
+        self.score_layer = nn.Linear(attention_size, 1, bias=False)
+
+    def forward(self, query, keys, mask):
+        if len(query) != len(keys):
+            raise ValueError("query and keys differ in B")
+        both = torch.tanh(self.query_layer(query)[:, None] + self.key_layer(keys))  # (B, S, A)
+        weights = masked_softmax(self.score_layer(both), mask[..., None]).squeeze(-1)  # (B, S)
+        return (weights[..., None] * keys).sum(dim=1), weights
+
 # %% wrong AdditiveAttention: the query is left out
 # reads: the query is missing
 class AdditiveAttention(nn.Module):
@@ -1817,6 +1833,15 @@ def sequence_loss(logits, targets, pad_id=0):
     real = targets != pad_id
     return -torch.where(real, picked, 0.0).sum() / real.numel()
 
+# %% wrong sequence_loss: the picked entries keep their last axis
+# reads: drop the last axis of what gather gives
+def sequence_loss(logits, targets, pad_id=0):
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError("targets are not (B, T)")
+    picked = logits.log_softmax(dim=-1).gather(-1, targets[..., None])  # (B, T, 1)
+    real = targets != pad_id
+    return -(picked * real).sum() / real.sum().clamp(min=1)
+
 # %% wrong sequence_loss: padding is predicted
 # reads: padding was treated as a token
 def sequence_loss(logits, targets, pad_id=0):
@@ -2044,6 +2069,20 @@ def greedy_decode(encoder, decoder, src, lengths, bos_id, eos_id, max_len):
             token = logits.argmax(dim=-1)
             columns.append(token)
     rows = torch.stack(columns, dim=1).tolist()
+    return [row[: row.index(eos_id)] if eos_id in row else row for row in rows]
+
+# %% wrong greedy_decode: steps are stacked as rows
+# reads: stack them along axis 1
+def greedy_decode(encoder, decoder, src, lengths, bos_id, eos_id, max_len):
+    with torch.no_grad():
+        memory, state = encoder(src, lengths)
+        mask = torch.arange(src.shape[1]) < lengths[:, None]
+        token, steps = torch.full_like(lengths, bos_id), []
+        for _ in range(max_len):
+            logits, state, _ = decoder.step(token, state, memory, mask)
+            token = logits.argmax(dim=-1)
+            steps.append(token)
+    rows = torch.stack(steps).tolist()
     return [row[: row.index(eos_id)] if eos_id in row else row for row in rows]
 
 # %% wrong greedy_decode: the end symbol stays
@@ -2483,7 +2522,7 @@ def train_dates():
     return encoder, decoder
 
 # %% wrong train_dates: trained too briefly
-# reads: of 200 unseen dates
+# reads: each step needs other dates
 from safetensors.torch import load_file, save_file
 
 weights = load_file("weights.safetensors")
