@@ -399,7 +399,7 @@ with check.exercise("Encoder"):
     check.shape(f"memory of {call}", memory, (2, 3, 2 * H), axes=("text", "position", "feature"))
     check.shape(f"h of {call}", h, (1, 2, H), axes=axes)
     check.shape(f"c of {call}", c, (1, 2, H), axes=axes)
-    say = "position 2 of text 0 is padding, but memory is not 0 there; pack the texts."
+    say = "position 2 of text 0 is padding, but memory is not 0 there; pack the texts (Hint 1)."
     check.true(call, bool((memory[0, 2] == 0).all()), say)
     last, first = torch.stack([memory[0, 1, :H], memory[1, 2, :H]])[None], memory[None, :, 0, H:]
     wrong = {
