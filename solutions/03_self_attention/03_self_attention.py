@@ -1,6 +1,5 @@
 # %% [markdown]
 # # 03 · Self-attention: every token asks every other
-#
 # **Goal.** Write the heart of the Transformer: masks, attention for whole batches, heads, the finished layer. The checks compare its numbers and gradients with PyTorch's own.
 #
 # **Why.** In lesson 02 one decoder looked at one sentence, a step at a time. Here all tokens look at once. Translators, chatbots and image models are built on this layer, again and again.
@@ -133,6 +132,7 @@ with check.exercise("causal_mask"):
         "True and False are swapped: True means the query MAY attend.": [[0, 0, 0, 1], [0, 0, 0, 0]],
         "each query may attend to its own key, too.": [[1, 1, 0, 0], [1, 1, 1, 0]],
         "this is the future: a query sees keys up to its own.": [[0, 0, 1, 1], [0, 0, 0, 1]],
+        "True means MAY attend; and align at the end, query 0 is key 2.": [[0, 1, 1, 1], [0, 0, 1, 1]],
         "the triangle is the wrong way round: a later query sees more.": [[1, 1, 1, 1], [0, 1, 1, 1]],
         "one key too many: query 0 saw the next token.": [[1, 1, 1, 1], [1, 1, 1, 1]],
     }
@@ -241,8 +241,9 @@ with check.exercise("scaled_dot_product_attention"):
     want = (outputs, torch.tensor([[0.25, 0.75, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64))
     got = scaled_dot_product_attention(q, k, v, mask)
     check.values(call, got, want, axes=pair_of_axes, known_wrong=wrong)
-    call, got = "scaled_dot_product_attention(q[None], k[None], v[None])", (q[None], k[None], v[None])
-    check.shape(f"the output of {call}", scaled_dot_product_attention(*got)[0], (1, 2, 2))
+    call, half = "scaled_dot_product_attention(q[None].half(), …, mask)", [x[None].half() for x in (q, k, v)]
+    got, want = scaled_dot_product_attention(*half, mask), tuple(part[None].half() for part in want)
+    check.values(call, got, want, note="One more axis in front, and half precision, which ends at 65,504.")
     call = "scaled_dot_product_attention(q, k, v, mask), where a query may attend to nothing"
     check.gradient(call, lambda q, k, v: scaled_dot_product_attention(q, k, v, mask), (q, k, v))
     library, allowed = (*check.ready.ATTENTION, "MultiHeadAttention"), "@, masked_fill and torch.softmax."
@@ -428,8 +429,7 @@ with check.exercise("merge_heads"):
 # $$\text{project} \to \text{split} \to \text{attend} \to \text{merge} \to \text{project}$$
 # 1. Four layers `nn.Linear(E, E)`: `q_proj`, `k_proj`, `v_proj`, `out_proj`, all with a bias or all without.
 # 2. No `key`: it is the query. No `value`: it is the key.
-# 3. A mask with three axes is a `ValueError` that names `mask`: is the first one batch or heads? Padding comes as
-#    `mask[:, None, None, :]`. Heads that do not divide `d_model`: a `ValueError` with both numbers.
+# 3. A mask with three axes is a `ValueError` that names `mask`: is the first one batch or heads? Padding comes as `mask[:, None, None, :]`. Heads that do not divide `d_model`: a `ValueError` with both numbers.
 #
 # Use your own functions or those of `blocks`, but no ready-made layer.
 #
@@ -697,6 +697,7 @@ with check.exercise("attention_cost"):
         "this is one head; count all of them.": {**right, "flops": 160},
         "these are numbers; a float32 takes 4 bytes.": {**right, "score_bytes": 30},
         "this is the table of one head.": {**right, "score_bytes": 40},
+        "a table has a column for each key: T times S scores.": {**right, "score_bytes": 48},
         "a float32 takes 4 bytes, a float64 takes 8.": {**right, "score_bytes": 240},
         "a table has T times S scores, whatever d_model is.": {**right, "score_bytes": 480},
     }

@@ -168,6 +168,13 @@ def causal_mask(n_queries, n_keys):
         raise ValueError(f"n_keys={n_keys} n_queries={n_queries}")
     return torch.ones(n_queries, n_keys).tril().bool()
 
+# %% wrong causal_mask: True above the diagonal, counted from the start
+# reads: query 0 is key 2
+def causal_mask(n_queries, n_keys):
+    if n_keys < n_queries:
+        raise ValueError(f"n_keys {n_keys} is below n_queries {n_queries}")
+    return torch.triu(torch.ones(n_queries, n_keys, dtype=torch.bool), diagonal=1)
+
 # %% wrong causal_mask: True in the future
 # reads: True and False are swapped
 def causal_mask(n_queries, n_keys):
@@ -2220,6 +2227,12 @@ class MultiHeadAttention(nn.Module):
 # reads: half of it
 def attention_cost(n_queries, n_keys, d_model, n_heads):
     return {"flops": 2 * n_queries * n_keys * d_model, "score_bytes": 4 * n_heads * n_queries * n_keys}
+
+# %% wrong attention_cost: the table has T columns
+# reads: a column for each key
+def attention_cost(n_queries, n_keys, d_model, n_heads):
+    flops = 4 * n_queries * n_keys * d_model
+    return {"flops": flops, "score_bytes": 4 * n_heads * n_queries * n_queries}
 
 # %% wrong attention_cost: one product, each operation once
 # reads: a quarter
