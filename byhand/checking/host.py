@@ -63,6 +63,7 @@ class Host:
 
     def results(self, function: Callable[..., Any], cases: Sequence[Sequence[Any]]) -> Iterator[Any]:
         """function(*case) for each case in order, each when it is asked for."""
+        __tracebackhide__ = True
         for case in cases:
             yield function(*case)
 

@@ -50,6 +50,7 @@ def agrees(
     random numbers of that shape, drawn by make (check.randn for tensors). The reference gets float64; its
     result takes the dtype. rules: what check.values takes besides (axes, tolerance, note, known_wrong).
     """
+    __tracebackhide__ = True
     from byhand import check
 
     given_cases, tries = list(cases), []
@@ -65,7 +66,7 @@ def agrees(
         try:
             got = next(results)
         except Exception as error:  # the learner's: its text alone does not say for which inputs
-            error.add_note(f"The call was {told}.")
+            error.add_note(f"The call was {told}. {rules.get('note') or ''}".rstrip())
             raise
         if text := behaviour.difference(call, before, given, (), check.host.type_name):
             raise check.CheckFailed(text)

@@ -40,6 +40,9 @@ def test_an_error_in_agrees_says_for_which_inputs():
     with pytest.raises(ZeroDivisionError) as raised:
         check.agrees("f(x, window)", lambda x, window: x[:: 1 // window], lambda x, window: x, [((3,), 0)])
     assert raised.value.__notes__ == ["The call was f(x, window) with x (3,), window 0, float64."]
+    with pytest.raises(ZeroDivisionError) as raised:
+        check.agrees("f(x)", lambda x: 1 // 0, lambda x: x, [((3,),)], note="One row.")
+    assert raised.value.__notes__ == ["The call was f(x) with x (3,), float64. One row."]
 
 
 def test_agrees_makes_no_call_after_one_that_is_wrong():
