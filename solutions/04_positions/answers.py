@@ -343,11 +343,18 @@ def article_encoding(n_positions, d_model):
     return (1 / (angles.cos() - angles.sin())).float()
 
 # %% wrong article_encoding: float32 all the way
-# reads: article_encoding(1022, 2)[1021]
-# reads: Compute in float64
+# reads: article_encoding(424, 3)[423]
+# reads: Compute all in float64
 def article_encoding(n_positions, d_model):
     angles = torch.arange(n_positions)[:, None] / 10000 ** (torch.arange(d_model) / d_model)
     return 1 / (angles.cos() - angles.sin())
+
+# %% wrong article_encoding: float64 but for the exponents, whose columns are ints
+# reads: article_encoding(424, 3)[423]
+# reads: exponents too
+def article_encoding(n_positions, d_model):
+    angles = torch.arange(n_positions)[:, None].double() / 10000 ** (torch.arange(d_model) / d_model)
+    return (1 / (angles.cos() - angles.sin())).float()
 
 # %% wrong article_encoding: returns float64
 # reads: dtype torch.float64, expected torch.float32
