@@ -145,11 +145,14 @@ def refuses_masks(name: str, function: Function, *more: Any) -> None:
 def reached(call: str, function: Callable[..., Tensor], **inputs: Tensor) -> None:
     """A finite gradient arrives at every input, by its name."""
     leaves = [tensor.detach().clone().requires_grad_() for tensor in inputs.values()]
+    say = "it is infinite or not a number. Where a nan would come, change what goes in: "
+    say += "nan_to_num mends what comes out, not its gradient."
     output = function(*leaves)
     (output * check.randn(*output.shape)).sum().backward()
     for name, leaf in zip(inputs, leaves, strict=True):
-        fine = leaf.grad is not None and bool(leaf.grad.isfinite().all())
-        check.true(f"the gradient of {name} in {call}", fine, "it is missing, infinite or not a number.")
+        what, found = f"the gradient of {name} in {call}", leaf.grad
+        check.true(what, found is not None, "it is missing: something on the way is detached.")
+        check.true(what, found is not None and bool(found.isfinite().all()), say)
 
 
 def stays_small(make: Callable[[int], Any]) -> None:

@@ -83,8 +83,7 @@ with check.exercise("window_mask"):
     }
     got, want = window_mask(2, 4, 1, causal=True), torch.tensor([[0, 1, 1, 0], [0, 0, 1, 1]]) > 0
     check.values("window_mask(2, 4, 1, causal=True)", got, want, axes=axes, known_wrong=wrong)
-    cases = [([said, "2", "3"], 3, 2, 1), (["window", "-1"], 2, 2, -1)]
-    check.refuses("window_mask", window_mask, cases)
+    check.refuses("window_mask", window_mask, [([said, "2", "3"], 3, 2, 1), (["window", "-1"], 2, 2, -1)])
     ### BEGIN HIDDEN TESTS
     for T, S in [(1, 1), (1, 6), (5, 5), (3, 8), *map(sorted, check.rng().integers(2, 20, (2, 2)).tolist())]:
         for window, causal in [(w, c) for w in (0, 1, 2, 5, S, 40) for c in (False, True)]:
@@ -158,6 +157,7 @@ with check.exercise("local_attention", needs=("window_mask",)):
         "the window is one key too short.": [[0], [8], [4], [12]],
         "queries see only keys of their own block; a window crosses its edges.": [[6], [6], [10], [10]],
         "queries see only the past; without causal, a window reaches to both sides.": past,
+        "window_mask puts queries last; in a block, keys lie to their right, too.": [[6], [7], [10], [10]],
     }
     got, want = local_attention(q, k, v, 1), torch.tensor(both, dtype=torch.float64)
     check.values("local_attention(q, k, v, 1)", got, want, axes=axes, known_wrong=wrong)
@@ -168,8 +168,7 @@ with check.exercise("local_attention", needs=("window_mask",)):
     zeros, places = torch.zeros(999, 4), torch.arange(999.0)[:, None]  # equal scores: the mean of 7 places
     want = torch.tensor([[(max(p - 3, 0) + min(p + 3, 998)) / 2] for p in range(999)])
     got, call = local_attention(zeros, zeros, places, 3), "local_attention(zeros, zeros, places, 3)"
-    note = "Do windows cross the edges of your blocks, to both sides? "
-    note += "window_mask puts the queries last; in a block, keys lie to their right, too."
+    note = "Do windows cross the edges of your blocks, to both sides? window_mask puts the queries last."
     check.values(call, got, want, axes=axes, note=note)
     check.values("local_attention(q, k, v, 0), itself alone", local_attention(q, k, v, 0), v, axes=axes)
     attends.in_one_gib("local_attention", local_attention, 128)
@@ -240,7 +239,7 @@ def predictive_weights(scores, centre, width):
 # %% nbgrader={"schema_version": 3, "grade": true, "grade_id": "test_predictive_weights", "locked": true, "points": 2, "solution": false, "task": false}
 with check.exercise("predictive_weights"):
     scores = torch.tensor([0.0, math.log(2.0), 0.0], dtype=torch.float64)  # softmax: 1/4, 1/2, 1/4
-    centre = torch.tensor(1.5, dtype=torch.float64)
+    centre, inf = torch.tensor(1.5, dtype=torch.float64), float("inf")
     width = math.sqrt(0.125 / math.log(2))  # the bell is 1/2 at a distance of 1/2, 1/512 at 3/2
     wrong = {
         "renormalised; the weights stay as they are, even below 1 in all.": [0.0013, 0.6658, 0.3329],
@@ -256,10 +255,13 @@ with check.exercise("predictive_weights"):
         "softmax and bell are multiplied, not added.": [0.251953, 1.0, 0.75],
         "the bell is not a probability density; it is 1 at the centre.": [0.000459, 0.234859, 0.11743],
         "keys were cut off; the bell alone fades them.": [0.0, 0.25, 0.125],
+        "divide by all of 2 · width²; the bracket is missing.": [0.204094, 0.488857, 0.244428],
     }
     call, want = "predictive_weights(scores, centre, width)", torch.tensor([0.25 / 512, 0.25, 0.125]).double()
     check.values(call, predictive_weights(scores, centre, width), want, axes=("key",), known_wrong=wrong)
-    inf = float("inf")
+    wrong, want = {"centre needs a last axis.": want.repeat(3, 1)}, torch.stack([want, want.flip(0), want])
+    got = predictive_weights(scores.repeat(3, 1), centre.new_tensor([1.5, 0.5, 1.5]), width)
+    check.values("predictive_weights(3 rows, [1.5, 0.5, 1.5], width)", got, want, known_wrong=wrong)
     scores, centre = torch.tensor([[-inf, 0.0, 0.0], [-inf, -inf, -inf]]), torch.tensor([1.5, 0.0])
     wrong = {
         "a row of -inf gives nan; nobody may look there, so zeros.": [[0.0, 0.5, 0.5], [math.nan] * 3],
@@ -279,8 +281,7 @@ with check.exercise("predictive_weights"):
         scores = torch.where(check.randn(*lead, S) < -0.7, -inf, check.randn(*lead, S))
         case = scores, S * (check.randn(*lead) / 4 + 0.5), width
         check.agrees(call, predictive_weights, slow, [case], note="Some scores are -inf.")
-    far = [torch.tensor(place, dtype=torch.float64) for place in (-3.0, 20.25)]
-    cases = [((4,), far[0], 2.0), ((4,), far[1], 6.0)]
+    cases = [((4,), torch.tensor(far).double(), width) for far, width in ((-3.0, 2.0), (20.25, 6.0))]
     check.agrees(call, predictive_weights, slow, cases, make=check.randn)
     large, centre = torch.tensor([[1e4, 9999.0], [-1e4, -9999.0]]).double(), torch.tensor([0.5, 1.0]).double()
     rules = {"tolerance": 1e-3, "note": "Scores of ±10000."}  # float32 has few digits left there
@@ -309,7 +310,7 @@ ax = plot.lines(range(12), bells, xlabel=plot.KEYS, ylabel="weight", caption=cap
 
 # %% [markdown]
 # ### Exercise 4 · `global_mask` — 2 points, difficulty 1/3, importance 2/3, about 9 minutes
-# With a window alone, news travels `window` tokens a layer. A few **global** tokens are short cuts: they see all, and all see them. A question's tokens in question answering are such, or the classification token.
+# With a window alone, news travels `window` tokens a layer. A few **global** tokens are short cuts: they see all, and all see them. In question answering, the tokens of the question are such.
 # $$\text{mask}_{ij} = |i-j| \le w \;\text{ or }\; i \in G \;\text{ or }\; j \in G$$
 # `global_positions` is a list or tuple, perhaps empty, perhaps with repeats. A position outside $0 \dots n-1$: a `ValueError` (given), as −1 would silently mean the last.
 #
@@ -379,9 +380,7 @@ with check.exercise("global_mask", needs=("window_mask",)):
 # <details><summary>Answer</summary>5 → 0 or 12, then → 19. A global token sees the whole text, and every token reads it: the future would leak, through token 0 as through 12.</details>
 
 # %%
-caption = (
-    "What to see: two full rows and columns cross the band: much of this short text, little of a long one."
-)
+caption = "What to see: two full rows and columns cross the band: much of 20 tokens, little of a long text."
 ax = plot.mask(global_mask(20, 2, [0, 12]), caption=caption)
 
 # %% [markdown]
@@ -511,7 +510,7 @@ def linear_attention(q, k, v, causal=False):
 with check.exercise("linear_attention"):
     q = torch.tensor([[0.0, 0], [-math.log(2), 0], [2, 0]], dtype=torch.float64)  # φ: 1, 1; 1/2, 1; 3, 1
     k = torch.tensor([[0.0, 0], [1, 0], [0, 2]], dtype=torch.float64)  # φ: (1, 1), (2, 1), (1, 3)
-    v, axes = torch.tensor([[0.0], [9], [18]], dtype=torch.float64), ("query", "feature")
+    v, rules = torch.tensor([[0.0], [9], [18]]).double(), {"axes": ("query", "feature"), "tolerance": 1e-6}
     wrong = {
         "divide by the normaliser, the sum of φ(q) · φ(k).": [[99], [81], [171]],
         "φ is elu + 1; this is the exponential.": [[13.076], [13.894496], [10.29939]],
@@ -523,17 +522,22 @@ with check.exercise("linear_attention"):
         "softmax of φ(q) · φ(k); there is no exponential here.": [[14.176893], [14.72851], [11.019397]],
     }
     got, want = linear_attention(q, k, v), torch.tensor([[11], [81 / 7], [171 / 17]], dtype=torch.float64)
-    check.values("linear_attention(q, k, v)", got, want, axes=axes, known_wrong=wrong)
+    check.values("linear_attention(q, k, v)", got, want, known_wrong=wrong, **rules)  # an eps is told below
     wrong = {
         "causal was not used.": want,
         "this is the future; causal means the past.": [[11], [14.727273], [18]],
         "the running sum is above the line only; below it, too.": [[0], [2.571429], [171 / 17]],
         "the running sum is below the line only; above it, too.": [[49.5], [23.142857], [171 / 17]],
+        "queries were aligned with the first keys; they are the last positions.": [[0]],
     }
     got, want = linear_attention(q, k, v, True), q.new_tensor([[0], [36 / 7], [171 / 17]])
-    check.values("linear_attention(q, k, v, causal=True)", got, want, axes=axes, known_wrong=wrong)
+    check.values("linear_attention(q, k, v, causal=True)", got, want, known_wrong=wrong, **rules)
+    call, got = "linear_attention(q[2:], k, v, causal=True)", linear_attention(q[2:], k, v, True)
+    check.values(call, got, want[2:], known_wrong=wrong, note="One query, at position 2 of three.", **rules)
     far, note = torch.full((2, 2), -1000.0), "Where the sum below the line is 0, the output is 0."
     for causal in (False, True):
+        got, call = linear_attention(q, k - 22, v**0, causal), f"linear_attention(q, k - 22, v**0, {causal})"
+        check.values(call, got, v**0, note="No eps: a small sum below the line divides as it is.", **rules)
         call = f"linear_attention(q, torch.full((2, 2), -1000.0), torch.ones(2, 1), causal={causal})"
         got = linear_attention(torch.zeros(2, 2), far, torch.ones(2, 1), causal=causal)
         check.values(call, got, torch.zeros(2, 1), note=note)
@@ -560,9 +564,6 @@ with check.exercise("linear_attention"):
         some = k.clone()
         some[:, 0], some[..., 0, :] = -1000.0, -1000.0
         cases += [(q, k, v, causal), (q, some, v, causal)]
-        case, note = (q - 7, k - 7, v, causal), "No eps: small sums are divided by as they are."
-        rules = {"dtypes": ["float64"], "tolerance": 1e-8, "note": note}
-        check.agrees("linear_attention(q, k, v, causal)", linear_attention, slow, [case], **rules)
         call, one = f"linear_attention(q, k, v, {causal})", lambda q, k, v: linear_attention(q, k, v, causal)
         check.gradient(call, one, (check.randn(3, 2), check.randn(4, 2), check.randn(4, 1)))
         attends.reached(f"{call}, some keys -1000", one, q=q, k=some, v=v)
@@ -773,10 +774,9 @@ with check.exercise("RollingCache"):
     wrong = known | {say: (rows, [[-row[0]] for row in rows]) for say, rows in known.items()}
     for new, wanted in steps:
         got, want = cache.append(torch.tensor(new), -torch.tensor(new)), torch.tensor(wanted)
-        call = f"cache.append(torch.tensor({new}), …), cache = RollingCache(2), after {int(new[0][0]) - 1} positions"
+        call = f"after {int(new[0][0]) - 1} positions in cache = RollingCache(2), cache.append(torch.tensor({new}), …)"
         check.values(call, got, (want, -want), axes=axes, known_wrong=wrong)
-    k = torch.arange(6.0).view(2, 3, 1)
-    call = "RollingCache(2).append(k, -k), k = torch.arange(6.0).view(2, 3, 1),"
+    k, call = torch.arange(6.0).view(2, 3, 1), "k = 0 to 5, shape (2, 3, 1); RollingCache(2).append(k, -k)"
     check.values(call, RollingCache(2).append(k, -k), (k[:, 1:], -k[:, 1:]))
     check.refuses("RollingCache", RollingCache, [("0", 0)], mentions=["window"])
     attends.stays_small(RollingCache)

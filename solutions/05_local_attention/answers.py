@@ -353,13 +353,27 @@ def local_attention(q, k, v, window, causal=False):
     return torch.cat(parts, -2)
 
 # %% wrong local_attention: window_mask for a block, whose queries are then the last of the keys
-# reads: keys lie to their right, too
+# reads: window_mask puts the queries last
 def local_attention(q, k, v, window, causal=False):
     attends.check_sizes(q, k, v, same=True)
     attends.at_least(0, window=window)
     T, parts = q.shape[-2], []
     for start in range(0, T, 64):
         end = min(start + 64, T)
+        low, high = max(0, start - window), min(T, end + window)
+        scores = q[..., start:end, :] @ k[..., low:high, :].mT / math.sqrt(q.shape[-1])
+        seen = window_mask(end - start, high - low, window, causal)
+        parts.append(scores.masked_fill(~seen, -torch.inf).softmax(-1) @ v[..., low:high, :])
+    return torch.cat(parts, dim=-2)
+
+# %% wrong local_attention: window_mask for a block that is as long as the window
+# reads: queries last; in a block, keys lie to their right, too
+def local_attention(q, k, v, window, causal=False):
+    attends.check_sizes(q, k, v, same=True)
+    attends.at_least(0, window=window)
+    T, block, parts = q.shape[-2], max(window, 1), []
+    for start in range(0, T, block):
+        end = min(start + block, T)
         low, high = max(0, start - window), min(T, end + window)
         scores = q[..., start:end, :] @ k[..., low:high, :].mT / math.sqrt(q.shape[-1])
         seen = window_mask(end - start, high - low, window, causal)
@@ -803,6 +817,17 @@ def predictive_weights(scores, centre, width):
     bell = torch.exp(-((s - centre.unsqueeze(-1)) ** 2) / width**2)
     return weights * bell
 
+# %% wrong predictive_weights: times width², since / 2 * width**2 has no bracket
+# reads: the bracket is missing
+def predictive_weights(scores, centre, width):
+    if not width > 0:
+        raise ValueError(f"width = {width}")
+    if centre.shape != scores.shape[:-1]:
+        raise ValueError(f"centre {tuple(centre.shape)}, scores {tuple(scores.shape)}")
+    weights = blocks.masked_softmax(scores, ~scores.isneginf())
+    s = torch.arange(scores.shape[-1], dtype=scores.dtype)
+    return weights * torch.exp(-((s - centre.unsqueeze(-1)) ** 2) / 2 * width**2)
+
 # %% wrong predictive_weights: the width not squared
 # reads: the width must be squared
 def predictive_weights(scores, centre, width):
@@ -961,7 +986,7 @@ def predictive_weights(scores, centre, width):
     return weights * bell
 
 # %% wrong predictive_weights: the centre without a new axis
-# reads: with scores (3, 3), centre (3,)
+# reads: centre needs a last axis
 def predictive_weights(scores, centre, width):
     if not width > 0:
         raise ValueError(f"width = {width}")
@@ -969,7 +994,7 @@ def predictive_weights(scores, centre, width):
         raise ValueError(f"centre {tuple(centre.shape)}, scores {tuple(scores.shape)}")
     weights = blocks.masked_softmax(scores, ~scores.isneginf())
     s = torch.arange(scores.shape[-1], dtype=scores.dtype)
-    bell = torch.exp(-((s - (centre if centre.dim() == 1 and len(centre) == scores.shape[-1] else centre.unsqueeze(-1))) ** 2) / (2 * width**2))
+    bell = torch.exp(-((s - centre) ** 2) / (2 * width**2))
     return weights * bell
 
 # %% wrong predictive_weights: positions in float64
@@ -1937,8 +1962,22 @@ def linear_attention(q, k, v, causal=False):
         lower = (q @ k.sum(-2)[..., None])
     return torch.where(lower == 0, 0.0, upper / torch.where(lower == 0, 1.0, lower))
 
+# %% wrong linear_attention: causal for as many queries as keys only
+# reads: linear_attention(q[2:], k, v, causal=True) has shape (3, 1), expected (1, 1)
+# reads: at position 2 of three
+def linear_attention(q, k, v, causal=False):
+    attends.check_sizes(q, k, v, aligned=causal)
+    q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
+    if causal:
+        upper = (q[..., None] * (k[..., None] * v[..., None, :]).cumsum(-3)).sum(-2)
+        lower = (q * k.cumsum(-2)).sum(-1, keepdim=True)
+    else:
+        upper = q @ (k.mT @ v)
+        lower = q @ k.sum(-2)[..., None]
+    return upper / torch.where(lower == 0, 1.0, lower)
+
 # %% wrong linear_attention: causal aligned at the start
-# reads: entr
+# reads: they are the last positions
 def linear_attention(q, k, v, causal=False):
     attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
@@ -1970,7 +2009,7 @@ def linear_attention(q, k, v, causal=False):
     return upper / lower
 
 # %% wrong linear_attention: eps below the line
-# reads: differ
+# reads: No eps
 def linear_attention(q, k, v, causal=False):
     attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
@@ -1986,7 +2025,7 @@ def linear_attention(q, k, v, causal=False):
     return upper / (lower + 1e-6)
 
 # %% wrong linear_attention: a floor below the line
-# reads: differ
+# reads: a small sum below the line divides as it is
 def linear_attention(q, k, v, causal=False):
     attends.check_sizes(q, k, v, aligned=causal)
     q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1

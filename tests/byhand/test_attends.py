@@ -83,8 +83,10 @@ def test_extreme_scores_and_gradients_past_infinity():
     with pytest.raises(check.CheckFailed, match="The scores are rising"):
         attends.extreme_scores("f(q, k, v)", lambda q, k, v: plain(q, k.clamp(-1, 1), v), ())
     attends.reached("f(x)", lambda x: x * 2, x=torch.ones(2))
-    with pytest.raises(check.CheckFailed, match="the gradient of x in"):
+    with pytest.raises(check.CheckFailed, match=r"the gradient of x in f\(x\): it is infinite or not"):
         attends.reached("f(x)", lambda x: (x - 1).sqrt(), x=torch.ones(2))
+    with pytest.raises(check.CheckFailed, match=r"the gradient of y in f\(x, y\): it is missing"):
+        attends.reached("f(x, y)", lambda x, y: x * y.detach(), x=torch.ones(2), y=torch.ones(2))
 
 
 class Cache:
