@@ -158,9 +158,13 @@ class Dispatcher(Generic[Ticket]):
 
 
 def _end(executor: Executor) -> None:
-    """Let an executor go, with what has not begun."""
+    """Let an executor go, with what has not begun.
+
+    A pool of ours is waited for, as Python would at exit. Let go without, its thread may then write to
+    a closed pipe and print "Bad file descriptor": https://github.com/python/cpython/issues/83386.
+    """
     if isinstance(executor, ProcessPoolExecutor):
-        executor.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(wait=True, cancel_futures=True)
     else:
         executor.shutdown(wait=False)
 
