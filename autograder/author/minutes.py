@@ -9,7 +9,7 @@ minutes = words / 180              prose, hints included; formulas count as word
         + 1.5 a line to write      the reference answer's lines, to think, type, check and mend
         + words to write / 15      the model answer of a written exercise
 
-Not counted: test cells, and lines that refuse wrong arguments.
+Not counted: test cells, lines that refuse wrong arguments, waiting for cells that train (they say how long).
 """
 
 from __future__ import annotations

@@ -113,7 +113,6 @@ def ways() -> list[Way]:
 
 
 # One run
-# One run
 
 
 def rate_at(step: int, steps: int, peak: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -14,36 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
-from byhand import _live, _weights, train
-
-FILE = "weights.safetensors"
-
+from byhand import _live, train
+from tests.training import FILE, batch, fit, model, weights
 
 pytestmark = pytest.mark.usefixtures("own_folder")
-
-
-def model(size: int = 3, seed: int = 0) -> nn.Module:
-    with train.seeded(seed):
-        return nn.Sequential(nn.Linear(size, 4), nn.Dropout(0.5), nn.Linear(4, 1))
-
-
-def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
-    return x, x.sum(dim=1, keepdim=True)
-
-
-def fit(network: nn.Module, steps: int, **more) -> train.Run:
-    def loss(given):
-        return (network(given[0]) - given[1]).square().mean()
-
-    return train.fit(network, **{"loss": loss, "batches": batch, "steps": steps, "rate": 0.02} | more)
-
-
-def weights(network: nn.Module) -> list[list[float]]:
-    return [part.flatten().tolist() for part in network.state_dict().values()]
 
 
 def test_training_lowers_the_loss_and_leaves_the_model_in_eval_mode():
@@ -242,116 +218,12 @@ def test_a_broken_checkpoint_starts_anew(capsys: pytest.CaptureFixture[str]):
     assert "not a whole safetensors file" in capsys.readouterr().out
 
 
-def test_files_are_safetensors_with_their_facts():
-    fit(model(), 3, metadata={"sizes": json.dumps([3, 4])})
-    with safe_open(FILE, framework="pt") as file:
-        assert file.metadata()["sizes"] == "[3, 4]"
-        assert file.metadata()["steps"] == "3"
-    assert {path.suffix for path in Path().rglob("*") if path.is_file()} == {".safetensors"}
-
-
-def test_only_what_is_asked_for_is_kept_and_loaded():
-    network = model()
-    fit(network, 3, keep=lambda name: name.startswith("2."))
-    assert set(load_file(FILE)) == {"2.weight", "2.bias"}
-    other = model(seed=5)
-    train.load(other, FILE, keep=lambda name: name.startswith("2."))
-    assert other.state_dict()["2.weight"].equal(network.state_dict()["2.weight"])
-
-
 def test_the_global_random_state_is_left_alone():
     torch.manual_seed(7)
     want = torch.rand(3)
     torch.manual_seed(7)
     fit(model(), 3)
     assert torch.rand(3).equal(want)
-
-
-# While grading
-
-
-@pytest.fixture
-def grading(monkeypatch: pytest.MonkeyPatch):
-    return lambda: monkeypatch.setenv("BYHAND_GRADING", "1")
-
-
-def test_while_grading_the_weights_are_loaded_and_nothing_is_trained(grading, capsys):
-    trained = model()
-    fit(trained, 5)
-    grading()
-    network, asked = model(seed=1), []
-    fit(network, 9, batches=lambda step: asked.append(step))
-    assert weights(network) == weights(trained)
-    assert not asked
-    assert not network.training
-    assert "Nothing is trained while grading" in capsys.readouterr().out
-
-
-def test_while_grading_missing_weights_are_said_and_nothing_is_trained(grading):
-    grading()
-    with pytest.raises(train.WeightsError, match=r"no weights: weights\.safetensors is not beside"):
-        fit(model(), 5)
-    assert not list(Path().iterdir())
-
-
-def test_while_grading_an_experiment_is_passed_over(grading):
-    grading()
-    network = model()
-    before = weights(network)
-    fit(network, 5, file="experiment.safetensors", handed_in=False)
-    assert weights(network) == before
-    assert not list(Path().iterdir())
-
-
-def test_an_experiments_weights_are_not_handed_in():
-    fit(model(), 2, file="experiment.safetensors", handed_in=False)
-    assert not list(Path().glob("*.safetensors"))
-    assert fit(model(seed=2), 3, file="experiment.safetensors", handed_in=False).done == 3
-
-
-def test_weights_in_half_precision_are_welcome():
-    network = model()
-    save_file({name: part.half() for name, part in network.state_dict().items()}, FILE)
-    train.load(network, FILE)
-    assert network.state_dict()["0.weight"].dtype == torch.float32
-
-
-def spoiled(state: dict[str, torch.Tensor], how: str) -> dict[str, torch.Tensor]:
-    if how == "lacks":
-        return {name: part for name, part in state.items() if name != "0.bias"}
-    if how == "extra":
-        return state | {"new": torch.zeros(1)}
-    if how == "shape":
-        return state | {"0.weight": torch.zeros(4, 5)}
-    return state | {how: torch.full_like(state[how], math.nan)}
-
-
-@pytest.mark.parametrize(
-    ("how", "words"),
-    [
-        ("lacks", r"lacks 0\.bias"),
-        ("extra", "the model has no new"),
-        ("shape", r"0\.weight is \(4, 5\) in the file, \(4, 3\) in the model"),
-        ("2.bias", r"2\.bias holds numbers that are nan"),
-    ],
-)
-def test_weights_that_do_not_fit_are_refused_in_words_and_not_loaded(how: str, words: str):
-    network = model()
-    before = weights(network)
-    save_file(spoiled(network.state_dict(), how), FILE)
-    with pytest.raises(train.WeightsError, match=words):
-        train.load(network, FILE)
-    assert weights(network) == before
-
-
-@pytest.mark.parametrize("content", [b"", b"\x00" * 40, b"\xff" * 5000, b"PK\x03\x04" + bytes(100)])
-def test_a_file_that_is_none_is_refused_in_words(content: bytes):
-    Path(FILE).write_bytes(content)
-    with pytest.raises(train.WeightsError, match="is not a whole safetensors file"):
-        train.read(FILE)
-
-
-# What a caller can do wrong, and what is shown
 
 
 def test_a_model_without_parameters_is_refused():
@@ -367,33 +239,6 @@ def test_a_loss_of_the_wrong_kind_is_refused_with_its_shape():
         fit(network, 1, loss=lambda given: 1.0)
 
 
-def test_the_bar_says_step_loss_rate_and_time_left():
-    text = _live.words([2.0, 1.0], steps=10, first=0, passed=4.0, seconds=4.0)
-    assert text == "████░░░░░░░░░░░░░░░░ 20%, step 2 of 10, loss 1.5, 0.5 steps/s, 0:16 left"
-    assert _live.words([1.0] * 4, 4, 0, 2.0, 61.0).endswith("step 4 of 4, loss 1, 1:01 in all")
-    assert "left" not in _live.words([1.0], 10, first=1, passed=0.0, seconds=3.0)
-    assert _live.clock(3661) == "1:01:01"
-
-
-def test_the_curve_shows_every_step_in_at_most_so_many_points():
-    import matplotlib.pyplot as plt
-
-    losses = [1000.0 / step for step in range(1, 1001)]
-    figure = _live.curve(losses, "a.safetensors")
-    line = figure.axes[0].lines[0]
-    assert len(line.get_xdata()) == _live.DOTS
-    assert line.get_xdata()[-1] == 1000
-    assert figure.axes[0].get_yscale() == "log"
-    assert "falls: mean of the first 20 steps 180, of the last 20 steps 1.01." in figure.alt
-    plt.close(figure)
-
-
-def test_the_curve_compares_means_of_steps_only_where_there_are_enough():
-    assert _live.told([3.0] * 30, "training") == "training."
-    same = "training, the loss does not fall: mean of the first 20 steps 3, of the last 20 steps 3."
-    assert _live.told([3.0] * 40, "training") == same
-
-
 def test_optimizers_with_other_states_resume_too():
     for name, make in (("sgd", torch.optim.SGD), ("adamw", torch.optim.AdamW), ("rms", torch.optim.RMSprop)):
         whole, parts = model(), model()
@@ -402,14 +247,6 @@ def test_optimizers_with_other_states_resume_too():
         parts = model(seed=8)
         fit(parts, 8, optimizer=make, file=f"{name}2.safetensors")
         assert weights(parts) == weights(whole), name
-
-
-def test_tied_weights_are_written_and_read():
-    network = nn.ModuleDict({"one": nn.Linear(3, 3), "two": nn.Linear(3, 3)})
-    network["two"].weight = network["one"].weight
-    _weights.write(Path(FILE), network.state_dict(), {})
-    train.load(network, FILE)
-    assert network["one"].weight is network["two"].weight
 
 
 @pytest.mark.parametrize(
