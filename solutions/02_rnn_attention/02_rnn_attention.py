@@ -153,7 +153,7 @@ with check.exercise("masked_softmax"):
     call = "the gradient of masked_softmax(1e4 * scores, mask)"
     check.true(call, bool(grad.isfinite().all()), "it holds nan or infinite entries.")
     check.true(call, bool((grad[~mask] == 0).all()), "it is not 0 at masked entries.")
-    more = ((4,), (3, 4)), ((1, 4), (3, 4)), ((2, 1), (4,)), ((3, 4), (3,)), ((3, 4), (2, 3, 4))
+    more = ((4,), (3, 4)), ((1, 4), (3, 4)), ((5, 1), (4,)), ((3, 4), (3,)), ((3, 4), (2, 3, 4))
     for shape, larger in more:
         call = f"masked_softmax(torch.zeros({shape}), torch.ones({larger}, dtype=torch.bool))"
         given = torch.zeros(shape), torch.ones(larger, dtype=torch.bool)
@@ -715,7 +715,7 @@ def teacher_forced(encoder, decoder, batch):
 #
 # 1. Encoder and decoder are given. If a class of yours does not work yet, take it from `recurrent`, which has all three.
 # 2. `train.fit(model, loss, batches, steps, rate=rate)` runs the loop. `model` is one `nn.Module` (not a list) that holds both parts; `batches` and `loss` are functions: `batches(step)` gives a batch, `loss(batch)` a number to make smaller.
-# 3. It writes `weights.safetensors` beside the notebook. **Hand that file in**: grading does not train, it loads. Return encoder and decoder.
+# 3. `train.fit` writes `weights.safetensors` beside the notebook. **Hand that file in**: grading does not train, it loads. Return encoder and decoder.
 #
 # **Predict first:** interrupt the training (■) and run the cell again. What do you see?
 #

@@ -72,6 +72,14 @@ def masked_softmax(scores, mask):
     scores = torch.where(mask.any(dim=-1, keepdim=True), scores, 0.0)
     return torch.where(mask, scores.softmax(dim=-1), 0.0)
 
+# %% wrong masked_softmax: the mask may enlarge the result, if it has fewer entries
+# reads: must raise
+def masked_softmax(scores, mask):
+    if mask.numel() > scores.numel():
+        raise ValueError(f"mask {tuple(mask.shape)} is larger than scores {tuple(scores.shape)}")
+    weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
+    return weights.nan_to_num(0.0)
+
 # %% wrong masked_softmax: NaN gradients in a blocked row
 # reads: gradient
 def masked_softmax(scores, mask):
