@@ -28,7 +28,7 @@ def freeze(model, patterns):
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 # %% wrong freeze: one name of each parameter
-# reads: no parameter matches 'head.*'
+# reads: head.weight is table.weight's second name
 def freeze(model, patterns):
     named = list(model.named_parameters())
     for pattern in patterns:
