@@ -755,8 +755,8 @@ def repair_attention(Q, K, V):
 with check.exercise("repair_attention", needs=("softmax", "scaled_dot_score", "attend")):
     allowed = "products, and softmax or blocks.softmax."
     check.source("repair_attention", check.ready.ATTENTION, allow_text=allowed)
-    Q, V = np.array([[2 * np.log(3), 0, 0, 0], [0, 0, 0, 0]]), np.array([[0.0, 5.0], [10.0, 0.0], [5.0, 5.0]])
-    K, even = np.array([[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]), [5, 10 / 3]
+    Q, V = np.float32([[2 * np.log(3), 0, 0, 0], [0, 0, 0, 0]]), np.float32([[0, 5], [10, 0], [5, 5]])
+    K, even = np.float32([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]), [5, 10 / 3]
     wrong = {
         "softmax still comes after the sum over V; it belongs to the scores.": [[1.0, 0.0], [0.5, 0.5]],
         "the scale is missing: divide the scores by the root of D = 4.": [[8.636364, 0.909091], even],
@@ -767,8 +767,8 @@ with check.exercise("repair_attention", needs=("softmax", "scaled_dot_score", "a
         "divided by D; the scale is its square root.": [[5.980762, 2.679492], even],
         "softmax is missing.": [[10.986123, 0.0], [0.0, 0.0]],
     }
-    got, want = repair_attention(Q, K, V), np.array([[7.0, 2.0], even])
-    check.values("repair_attention(Q, K, V)", got, want, axes=("query", "feature"), known_wrong=wrong)
+    rules = {"axes": ("query", "feature"), "known_wrong": wrong, "note": "A wrong dtype: see Exercise 4."}
+    check.values("repair_attention(Q, K, V)", repair_attention(Q, K, V), np.float32([[7, 2], even]), **rules)
     ### BEGIN HIDDEN TESTS
     shares = lambda q, K: blocks.softmax(np.array([np.vdot(q, k) / len(q) ** 0.5 for k in K]))
     slow = lambda Q, K, V: [sum(a * v for a, v in zip(shares(q, K), V, strict=True)) for q in Q]

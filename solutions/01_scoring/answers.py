@@ -1764,6 +1764,7 @@ def repair_attention(Q, K, V):
 
 # %% wrong repair_attention: float64 from np.sqrt
 # reads: dtype float64, expected float32
+# reads: see Exercise 4
 def repair_attention(Q, K, V):
     return blocks.softmax(Q @ K.T / np.sqrt(Q.shape[-1])) @ V
 
