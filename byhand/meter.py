@@ -93,14 +93,14 @@ def curves(
     times, sizes = {}, {}
     with one_thread():  # so that machines can be compared
         for name, function in methods.items():
-            print(f"{name:<18} ", end="", flush=True)  # some take long: say which one is at work
+            print(f"{name:<17} ", end="", flush=True)  # some take long: say which one is at work
             reach = [n for n in lengths if n <= longest or name not in short]
             found = np.full((len(lengths), 2), np.nan)
             found[: len(reach)] = [cost(function, n) for n in reach]
             end = np.log(found[len(reach) - 3 : len(reach)])
             slope = [np.polyfit(np.log(reach[-3:]), end[:, column], 1)[0] for column in (0, 1)]
-            slopes = f"slope in time {slope[0]:4.1f}, in memory {slope[1]:4.1f}"
-            last = f"{1000 * found[len(reach) - 1, 0]:8.1f} ms, {found[len(reach) - 1, 1]:6.1f} MiB"
+            slopes = f"slope in time {slope[0]:3.1f}, in memory {slope[1]:3.1f}"
+            last = f"{1000 * found[len(reach) - 1, 0]:7.1f} ms, {found[len(reach) - 1, 1]:5.1f} MiB"
             print(f"{slopes}; at {reach[-1]:6,} tokens {last}", flush=True)
             times[name], sizes[name] = found.T
     return times, sizes

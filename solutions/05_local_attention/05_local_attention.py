@@ -387,7 +387,7 @@ ax = plot.mask(global_mask(20, 2, [0, 12]), caption=caption)
 # ### Exercise 5 · `segment_attention` — 3 points, difficulty 3/3, importance 2/3, about 18 minutes
 # Another cut: chapters. Position $p$ belongs to segment $\lfloor p / \text{segment} \rfloor$, counted from the first **key**. A query sees its own segment and the one before, never the future. So segments are **chained**: after $n$ layers, news has come from $n$ segments back.
 # $$\text{seg}(j) \in \{\text{seg}(p) - 1,\ \text{seg}(p)\} \quad\text{and}\quad j \le p$$
-# Queries are the last T of S positions, so the first of them may begin within a segment; the last segment may be short. Memory $O(T \cdot \text{segment})$: 65,536 tokens run in 1 GiB.
+# Queries are the last T of S positions, so the first of them may begin within a segment, and segments before it have no query; the last one may be short. Memory $O(T \cdot \text{segment})$: 65,536 tokens run in 1 GiB.
 #
 # **Predict first:** how many keys can a query see, at least and at most?
 # <details><summary>Answer</summary>In the first segment just itself, at least; later from segment + 1 to 2 · segment.</details>
@@ -461,8 +461,8 @@ with check.exercise("segment_attention"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# **Question:** with segments of 4, query 4 begins a segment. How many keys does it see, and how far back can news have come to it after two such layers?
-# <details><summary>Answer</summary>Five: itself and the whole segment before. After two layers from two segments back, had there been one: that is the chain.</details>
+# **Question:** with segments of 4, query 8 begins a segment. How many keys does it see, and how far back can news have come to it after two such layers?
+# <details><summary>Answer</summary>Five: itself and the whole segment before. After two layers, from token 0: keys 4 to 7 have read segment 0. That is the chain.</details>
 
 # %%
 caption = "What to see: stairs. Weight goes to the own segment so far and the whole one before."
@@ -846,7 +846,7 @@ lengths, along = [2**n for n in range(9, 15)], {"xlabel": "length T (tokens)", "
 seconds, mebibytes = meter.curves(methods, lengths, short=[name for name in methods if "full" in name])
 caption = "What to see: online is as steep as the full ones; local, segment and linear are half as steep."
 above = plot.lines(lengths, seconds, ylabel="time on one core (s)", caption=caption, **along)
-caption = "What to see: what holds all scores is twice as steep as the others, and online is not among it."
+caption = "What to see: what holds all scores has slope 2; nothing else is steeper than 1, not even online."
 below = plot.lines(lengths, mebibytes, ylabel="memory (MiB)", caption=caption, **along)
 for ax in (above, below):
     ax.set_xticks(lengths, labels=[f"{length:,}" for length in lengths])
