@@ -10,7 +10,7 @@ Order: heat maps (weights, alignment, mask), bars, lines, points; `explore` is i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -155,9 +155,13 @@ def lines(
     title: str = "",
     caption: str = "",
     log: bool = False,
+    dashed: Collection[str] = (),
     ax: Axes | None = None,
 ) -> Axes:
-    """One line for each entry of `series`, name -> numbers as long as `x`; log: on both axes."""
+    """One line for each entry of `series`, name -> numbers as long as `x`; log: on both axes.
+
+    dashed: names of lines that lie on others, which show through the gaps.
+    """
     across, said = array(x, "x", 1), []
     drawn = begin(ax, 6.4, 3.2)
     for number, (name, numbers) in enumerate(series.items()):
@@ -165,7 +169,9 @@ def lines(
         if len(up) != len(across):
             raise ValueError(f"{name} has {len(up)} numbers, but x has {len(across)}.")
         marker = "osD^vPX*"[number % 8] if len(up) <= 40 else ""
-        drawn.plot(across, up, marker=marker, markersize=4.5, color=colour(number, len(series)), label=name)
+        look: dict[str, Any] = {"linestyle": (0, (3, 3)), "fillstyle": "none"} if name in dashed else {}
+        look |= {"color": colour(number, len(series)), "label": name}
+        drawn.plot(across, up, marker=marker, markersize=4.5, **look)
         said.append(f"{name} {ends(up)}")
     if log:
         drawn.set(xscale="log", yscale="log")
@@ -268,15 +274,8 @@ def _dots(ax: Axes, dots: np.ndarray[Any, Any], share: np.ndarray[Any, Any]) -> 
         ax.scatter(dots[:, 0], dots[:, 1], s=60, color=colour(1, 3), zorder=3)
         return
     area = 25 + 600 * np.clip(np.nan_to_num(share), 0, 1)
-    look: dict[str, Any] = {
-        "cmap": "viridis",
-        "vmin": 0,
-        "vmax": 1,
-        "edgecolor": "black",
-        "lw": 0.5,
-        "zorder": 3,
-    }
-    image = ax.scatter(dots[:, 0], dots[:, 1], s=area, c=share, **look)
+    look: dict[str, Any] = {"cmap": "viridis", "vmin": 0, "vmax": 1, "edgecolor": "black", "lw": 0.5}
+    image = ax.scatter(dots[:, 0], dots[:, 1], s=area, c=share, zorder=3, **look)
     ax.figure.colorbar(image, ax=ax, label="weight", ticks=[0, 0.5, 1], shrink=0.8).outline.set_visible(False)
 
 

@@ -242,6 +242,12 @@ def test_log_lines_have_two_log_axes() -> None:
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
 
 
+def test_a_dashed_line_is_dashed_in_the_legend_too() -> None:
+    ax = plot.lines([1, 2], {"a": [1, 2], "b": [1, 2]}, xlabel="x", ylabel="y", dashed=["b"])
+    for drawn_as in (ax.get_lines(), ax.get_legend().get_lines()):
+        assert [line.is_dashed() for line in drawn_as] == [False, True]
+
+
 def test_many_figures_do_not_warn() -> None:
     for _ in range(25):
         plot.bars([1])
