@@ -622,9 +622,9 @@ plot.explore(four_keys, labels=["a", "b", "c", "d"], score="gaussian")
 states = np.array([[0.9, 0.1, 0.2], [0.1, 0.9, 0.3], [0.2, 0.2, 0.8], [0.8, 0.3, 0.1]])  # (S, D) = (4, 3)
 a = blocks.softmax(states @ states[-1])[:, None]  # (S, 1)
 caption = "What to see: the published y = a * x, four states in, four out. Which row is the summary?"
-ax = plot.weights(a * states, caption=caption)
-ax.set(xlabel="feature", ylabel="row of the result")
-_ = ax.figure.axes[-1].set(ylabel="entry of a * x")
+features = {f"feature {number}": column for number, column in enumerate((a * states).T)}
+ax = plot.bars(features, [f"row {number}" for number in range(4)], ylabel="entry of a * x", caption=caption)
+_ = ax.set(xlabel="")
 
 
 # %% nbgrader={"schema_version": 3, "grade": false, "grade_id": "repair_context", "locked": false, "solution": true, "task": false}
