@@ -29,6 +29,7 @@ read_adapter, greedy = tuning.read_adapter, translation.greedy  # the last check
 # The shipped translator was trained on 30,616 pairs of texts of a smart home, a cloud and a language course. It knows Chinese grammar, what a button says, what *delete* means. Nobody told it about *kernels* and *cells*.
 #
 # **Question:** below are ten menus of JupyterLab, and what it makes of them. Which words does it know, which does it guess?
+# <details><summary>Answer</summary>Words of any product are right: <em>clear</em>, <em>confirm</em>, <em>save and reload</em>. Of <em>kernel</em>, <em>cell</em> and <em>headings</em> it copies some letters and guesses the rest: Ker and 隧道, a tunnel. <em>Debugger</em> became 已调整, adjusted, which looks right and is not.</details>
 
 # %%
 for english, chinese in zip(tuning.MENU, tuning.say(tuning.start()), strict=True):
@@ -38,6 +39,7 @@ for english, chinese in zip(tuning.MENU, tuning.say(tuning.start()), strict=True
 # Training all its numbers on 2,258 menus would mend that, at a price: a whole new file for each field, and what menus do not say is overwritten. Three ways out: **freeze** most of it, learn **slowly** where it knows best, or learn a small **correction** beside it.
 #
 # Is small enough? The course trained all numbers once. A matrix's change is a sum of **directions**, each a column times a row; their number is its **rank**. Below: the share that the best few hold. **Question:** at what rank is it half, and for random numbers?
+# <details><summary>Answer</summary>At 16 of 160; random numbers need 29. So training prefers some directions, but the best three, as many as your LoRA will have, hold only a seventh of this change.</details>
 
 # %%
 caption = f"What to see: {tuning_draw.directions_in_words()}"
@@ -354,7 +356,7 @@ with check.exercise("layerwise_rates"):
 # A small model on few texts soon learns them by heart: the training loss falls on, the loss on texts it does not train with rises. Stop when that second loss has not improved for `patience` updates.
 # 1. An improvement is `loss < best − min_delta`. **Only** that moves `best`.
 # 2. `update(loss)` returns True when the last `patience` updates brought none, and from then on.
-# 3. A loss of NaN: True at once; `best` stays.
+# 3. A loss of NaN: True at once, and from then on; `best` stays.
 # 4. Losses are floats or 0-d tensors, the answer is a `bool`. `patience` below 1: a `ValueError` that names it and its value.
 #
 # **Predict first:** losses 1.0, 0.95, 0.91, `min_delta` 0.1. What is `best`?
@@ -429,6 +431,7 @@ with check.exercise("EarlyStopping"):
 
 # %% [markdown]
 # Where would yours have stopped? The curve is a training of all numbers, by the course, twice as long as the others below; the loss is that on 255 menus it did not train with. It does not rise here, it only stops falling. **Questions:** what would a patience of 1 have cost? The printed lines are a run of 600 steps and this one: what did the second 600 steps buy, and at what price?
+# <details><summary>Answer</summary>A stop at step 420, at the first tiny rise, though the loss could still fall by a tenth. The second 600 steps bought some points on menus and cost about twice as many on general texts: the loss on menus does not see those.</details>
 
 # %%
 steps, losses = tuning_draw.curve()
@@ -516,6 +519,7 @@ for mark, bar in tuning.bars().items():
 
 # %% [markdown]
 # **Question:** a row of 160 numbers, copied into a matrix (3, 160), fills all its rows without a word. What would a translator say then, and who would notice?
+# <details><summary>Answer</summary>Chinese, without any error. We did it to every <code>lora_a</code> of the course's adapter: menus came out worse than from the base. Done to a single one, it still reached the bars printed above, with each of the nine we tried. Only who compares shapes before copying notices both.</details>
 #
 # ### Exercise 7 · `tune_translator` — 4 points, difficulty 2/3, importance 3/3, about 20 minutes
 # **Teach it JupyterLab's words**: 2,258 menus, about a minute. Handed in, it must reach the bars printed above; the check below takes 30 texts of each kind, and bars of its own.
@@ -571,6 +575,7 @@ with check.exercise("tune_translator", needs=("LoRALinear", "inject_lora")):
 # %% [markdown]
 # ## The menu you are looking at
 # It trained with none of these lines. **Questions:** which words did it learn? Was any line better before?
+# <details><summary>Answer</summary>Nearly always <em>kernel</em> 内核, <em>cell</em> 单元格, <em>notebook</em> 笔记本, <em>debugger</em> 调试器; <em>clear outputs</em> and <em>save and reload</em> stay right. Hardly a line was better before. But words may now be missing, such as <em>left</em> or <em>below</em>: such a line looks finished, and its mistake is harder to see.</details>
 
 # %%
 before, after = tuning.say(tuning.start()), tuning.say(tuned)
@@ -579,6 +584,7 @@ for english, old, new in zip(tuning.MENU, before, after, strict=True):
 
 # %% [markdown]
 # What did it cost? Your `forgetting`, on the 100 menus and 100 other texts that count when you hand in. **Predict first:** which numbers are negative?
+# <details><summary>Answer</summary>Those of menus: a gain. That of general texts is positive: forgotten.</details>
 
 # %%
 if data.is_there("domain") and data.is_there("general"):
@@ -590,6 +596,7 @@ else:
 
 # %% [markdown]
 # And the corrections can disappear: `merge` adds each to its layer. What is left is a plain translator, no slower than before, in lesson 07's format. **Question:** what can be done with the small file, and no longer with the merged one?
+# <details><summary>Answer</summary>Take it off again, halve its effect, or exchange it for another field's, while one base stays in memory. In the merged sums nobody can tell what was base.</details>
 
 # %%
 merged = copy.deepcopy(tuned)
@@ -604,6 +611,7 @@ print("the same names:", merged.state_dict().keys() == tuning.start().state_dict
 # Seven ways, all for 600 steps: all numbers; all, slower in early layers; the table alone, which is also the head; LoRA at three ranks; and LoRA in the table instead, of rank 33 in the rows of the 1,100 pieces that menus use most: no more numbers than your way trains. Your way is a mean of eight seeds, full fine-tuning and the last way of three, the others are one run.
 #
 # **Questions:** does more rank help? Which part of the translator had to change, and why that one? Where would you put 2 % of the numbers?
+# <details><summary>Answer</summary>From rank 1 to 3 it seems so; from 3 to 8 by less than the bar. The table had to: alone, it gains nearly what all numbers gain. It is also the head, which scores the next piece, and menus put known pieces side by side in new ways: our guess, not measured. So put the 2 % into its rows of menus' pieces, where they gain more than in all layers.</details>
 
 # %%
 caption = f"What to see: {tuning_draw.in_words('menus BLEU')} Bars: one standard deviation over seeds."
@@ -611,6 +619,7 @@ ax = tuning_draw.gained("menus BLEU", caption=caption)
 
 # %% [markdown]
 # **Catastrophic forgetting.** Nothing in the menus' loss says that *turn off the light* must still come out right. **Questions:** what do the ways that forget least have in common? Is a small correction better than a short full fine-tuning, or only smaller? What would you have to measure?
+# <details><summary>Answer</summary>They train few numbers, and gain least, too; only rates by layer forget less and gain nearly as much as full fine-tuning. So compare forgetting at equal gain: all numbers, trained for 120 steps instead of 600, gained at least as much on menus as LoRA of rank 3 does on average, and forgot about as much, with each of three seeds. Here the correction is only smaller.</details>
 
 # %%
 caption = f"What to see: {tuning_draw.in_words('general BLEU')}"
