@@ -1,7 +1,7 @@
 """Training as it happens: a bar with loss, rate and time left, and the loss curve.
 
 In a notebook both are drawn in place, twice a second and every few seconds; in a terminal there is
-the bar alone. Order: Live, the words of the bar, the curve.
+the bar alone. Order: Live, a training's name, the words of the bar, the curve.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,12 @@ class Live:
             print(file=sys.stderr)
 
 
+def title(file: str) -> str:
+    """What a training is called by the file that it writes: the one handed in says nothing of it."""
+    path = Path(file)
+    return "training" if path.name == "weights.safetensors" else path.stem.replace("_", " ")
+
+
 def words(losses: Sequence[float], steps: int, first: int, passed: float, seconds: float) -> str:
     """████░░░░ 40%, step 240 of 600, loss 0.0213, 9.1 steps/s, 0:39 left.
 
@@ -114,6 +121,7 @@ def clock(seconds: float) -> str:
 def curve(losses: Sequence[float], name: str) -> Any:
     """The figure of a loss curve, at most DOTS means of neighbouring steps."""
     from byhand import plot
+    from byhand.figure import PlainLog
 
     groups = np.array_split(np.asarray(losses), min(DOTS, len(losses)))
     at = np.cumsum([len(group) for group in groups])
@@ -127,6 +135,8 @@ def curve(losses: Sequence[float], name: str) -> Any:
     )
     if min(means) > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(PlainLog())
+        axes.yaxis.set_minor_formatter(PlainLog())
     return axes.figure
 
 

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from byhand import fonts
 from byhand.checking.failed import notebook_shell
@@ -62,6 +62,13 @@ def image(alt: str, png: str, width: int = 0) -> str:
     """An HTML element of a picture in base64, as wide as it is or `width` pixels."""
     size = f' width="{width}"' if width else ""
     return f'<img alt="{html.escape(alt)}"{size} src="data:image/png;base64,{png}">'
+
+
+class PlainLog(LogFormatter):
+    """Labels of a log axis as people write numbers: 3, not 3 × 10⁰."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""  # some minor ticks have none
 
 
 class QuietAxes(Axes):

@@ -88,7 +88,7 @@ def fit(
     handed_in: False for an experiment: `file` goes to .training/, and while grading nothing happens.
     Raises: Stopped when interrupted; NotANumberError; while grading, WeightsError if `file` does not fit.
     """
-    name = "training" if file == "weights.safetensors" else Path(file).stem.replace("_", " ")
+    name = _live.title(file)
     file = file if handed_in else str(CHECKPOINTS / f"weights_{file}")
     run = Run(file, steps)
     if check.host.grading:

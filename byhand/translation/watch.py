@@ -22,7 +22,7 @@ class Watch(_live.Live):
     """Shows one training in a notebook, on a terminal, or, where neither is, as a line now and then."""
 
     def __init__(self, run: Run, quiet: bool, log: str = "") -> None:
-        super().__init__(run.file.removesuffix(".safetensors"), run.steps, run.done)
+        super().__init__(_live.title(run.file), run.steps, run.done)
         self.run, self.quiet = run, quiet
         self._events = _events(log) if log else None
 

@@ -30,3 +30,20 @@ def test_the_curve_compares_means_of_steps_only_where_there_are_enough():
     assert _live.told([3.0] * 30, "training") == "training."
     same = "training, the loss does not fall: mean of the first 20 steps 3, of the last 20 steps 3."
     assert _live.told([3.0] * 40, "training") == same
+
+
+def test_a_loss_curve_is_labelled_with_plain_numbers():
+    import matplotlib.pyplot as plt
+
+    for losses, wanted in (([8.0, 4.0, 2.5], {"3", "4", "6"}), ([2.0, 0.02, 0.0002], {"0.001", "0.1", "1"})):
+        figure = _live.curve(losses, "training")
+        figure.canvas.draw()
+        labels = {text.get_text() for text in figure.axes[0].get_yticklabels(which="both")} - {""}
+        assert wanted <= labels
+        assert not [label for label in labels if "times" in label or "{" in label]
+        plt.close(figure)
+
+
+def test_the_file_handed_in_does_not_name_a_training():
+    assert _live.title("weights.safetensors") == _live.title("somewhere/weights.safetensors") == "training"
+    assert _live.title("no_attention.safetensors") == "no attention"
