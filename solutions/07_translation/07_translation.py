@@ -23,6 +23,7 @@ from byhand import blocks, check, data, plot, train, translation, two_sides
 # The **encoder** reads the whole English sentence and leaves one vector for each piece: the **memory**. The **decoder** writes Chinese, piece by piece. In each block it looks at what it has written, then, by **cross-attention**, at the memory: queries come from Chinese, keys and values from English.
 #
 # **Question:** ten pieces of Chinese are written. How often does each side read the English?
+# <details><summary>Answer</summary>The encoder reads it once. Every block of the decoder looks at the memory at each step: ten times, and once more to write the end.</details>
 
 # %%
 ax = two_sides.draw()
@@ -32,7 +33,6 @@ ax = two_sides.draw()
 # Layers of earlier lessons are used under their own names. **Use yours:** paste your classes into a new cell after the next one; your translator is then made of them.
 #
 # **Letters:** `B` sentences, `S` source pieces, `T` target pieces, `H` heads, `E` model size, `V` vocabulary, `L` layers. A mask is boolean, **True means "may attend"**. Ids: 0 padding, 1 begin, 2 end, 3 unknown; but no function assumes these.
-
 
 # %%
 MultiHeadAttention = blocks.MultiHeadAttention
@@ -53,7 +53,8 @@ def lent(*sizes, **options):
 # ## Pieces of words
 # A model has a fixed list of symbols. Whole words: too many, and each new name is unknown. Characters: short list, long sentences. **Byte-pair encoding** lies between: what often stands together becomes one piece. Rare words fall into parts, common ones stay whole, Chinese and English share one list.
 #
-# The words of a few texts, `▁` for a space before. **Question:** which pair of letters would you join first?
+# The words of a few texts, `▁` for a space before. **Question:** which two signs, ▁ among them, would you join first?
+# <details><summary>Answer</summary>▁ and t in the fetched texts: not only <em>▁the</em> and <em>▁to</em> begin so. In the numbers, made without a download, it is e and n, as in <em>seven</em> and <em>percent</em>. Exercise 1 counts them.</details>
 
 # %%
 fetched = data.is_there("general") and not check.host.grading
@@ -165,9 +166,8 @@ with check.exercise("apply_bpe"):
 
 # %% [markdown]
 # ### Your pieces at work
-# 1,000 merges of the commonest words, by your function. Merges come in order: the first 100 are just what a call for 100 gives.
-#
-# **Questions:** which pieces mean something, which are chance? Whose sentences shrink less, and why? Try `apply_bpe` on a word of yours.
+# 1,000 merges of the commonest words, by your function. Merges come in order: the first 100 are just what a call for 100 gives. **Questions:** which pieces mean something, which are chance? Whose sentences shrink less, and why? Try `apply_bpe` on a word of yours.
+# <details><summary>Answer</summary>In the fetched texts, whole words such as <em>▁return</em> and the plural <em>s</em> mean something; the parts of <em>s|che|du|le|d</em> only meet often. Chinese shrinks less. Without spaces, its words are whole runs of signs, most of them seen once, so few are among the 1,000 commonest. And it has thousands of characters, each with a meaning: pairs repeat more rarely.</details>
 
 # %%
 merges = learn_bpe(dict(counted.most_common(1000)), 1000)
@@ -237,6 +237,7 @@ with check.exercise("DecoderBlock"):
 # %% [markdown]
 # ### Who may look at whom
 # Both sides in one picture, a row for each piece that asks. **Question:** where in it do you see the translator's three attentions? Which quarter is empty, and why must it be?
+# <details><summary>Answer</summary>Top left, the encoder's own; bottom right, the decoder's own, with its causal triangle; bottom left, cross-attention. Top right is empty: English is read before any Chinese is written, and only once, so the memory cannot depend on it.</details>
 
 # %%
 asking = ["the", "cat", "sleeps", "<pad>", "<bos>", "猫", "在", "睡"]
@@ -413,6 +414,7 @@ with check.exercise("warmup_rate"):
 
 # %% [markdown]
 # **Question:** twice the warm-up: how much lower is the peak, and from where on do both rates agree?
+# <details><summary>Answer</summary>The peak is 1 / √(E · w): twice the w divides it by √2, so it is 29% lower. From step 8,000 on, where the longer warm-up ends, both are 1 / √(E · n), without w.</details>
 
 # %%
 steps, sizes = [n / 10 for n in range(201)], [(512, 4000), (512, 8000), (256, 4000)]
@@ -552,7 +554,7 @@ with check.exercise("beam_search"):
 # 2. `step(token)` embeds one id a row **at its position**, adds its keys and values to each block's, returns logits `(B, V)`: what `decode` gives last. No graph.
 # 3. `len(cache)`: steps so far. `reorder(rows)`: row i goes on with what row `rows[i]` held; N rows, repeats too.
 #
-# A block is `norm1, self_attention, norm2, cross_attention, norm3, feed_forward`; an attention `q_proj, k_proj, v_proj, out_proj, n_heads`. `functional.scaled_dot_product_attention` attends; `blocks.attention` costs too much.
+# A block is `norm1, self_attention, norm2, cross_attention, norm3, feed_forward`; an attention `q_proj, k_proj, v_proj, out_proj, n_heads`. `functional.scaled_dot_product_attention` attends; `blocks.attention` costs too much here: to return the weights as well, it multiplies by an n × n identity for n keys, at every step.
 #
 # **Predict first:** does one new query need a causal mask?
 # <details><summary>Answer</summary>No: all keys that there are come before it.</details>
@@ -623,6 +625,7 @@ with check.exercise("KVCache"):
 # %% [markdown]
 # ## How good, how fast
 # BLEU asks how many runs of 1, 2, 3, 4 words of a translation also stand in a person's. It cuts texts into words first; here are sacreBLEU's cutters. **Question:** why does Chinese need its own?
+# <details><summary>Answer</summary>It has no spaces. For 13a, 中打开文件。 is one word: one other character, and nothing of it matches. zh cuts between Chinese characters, and keeps <em>JupyterLab</em> and <em>4.2</em> whole; char cuts those, too.</details>
 
 # %%
 from sacrebleu.tokenizers import tokenizer_13a, tokenizer_char, tokenizer_zh
@@ -741,7 +744,6 @@ texts_are_there = data.is_there("general")
 print(f"{len(vocabulary):,} pieces; {recipe.steps:,} steps of {recipe.tokens_per_batch:,} tokens")
 exam, bar = (translation.figures()[name] for name in ("exam", "bar"))
 print(f"our three runs: BLEU {exam['mean']}, standard deviation {exam['sd']}; asked of you: {bar}")
-
 greedy = translation.greedy  # for the check: ids in, ids out
 
 
@@ -797,6 +799,7 @@ with check.exercise("train_translator", needs=("Transformer", "label_smoothed_lo
 # %% [markdown]
 # ### What it says
 # **Try** sentences of your own: a smart home, a cloud, everyday words. **Question:** what does it do with a word it never met?
+# <details><summary>Answer</summary>It spells the word in pieces it knows, then guesses, and never says so. It copies pieces, rightly or not, or writes something else: in our two runs <em>My name is Grace</em> became 我的名空间 (my name space) and 我的名称是 Gyr. Or one piece misleads it: <em>Restart the blorptron</em> became 重启蓝色 both times, blue, since <em>blue</em>, too, begins with the piece ▁bl.</details>
 
 # %%
 asked = ["Turn off the lights", "Failed to connect to the device", "She is a teacher", "My name is Grace"]
@@ -805,9 +808,8 @@ for text, said in zip(asked, translation.translate(translator, vocabulary, asked
 
 # %% [markdown]
 # ### Where it looked
-# Cross-attention, a map for each head of each layer: rows are pieces it wrote, columns pieces it read.
-#
-# **Question:** which head follows the words, although the order changes? What does a head do that has nothing to look for?
+# Cross-attention, a map for each head of each layer: rows are pieces it wrote, columns pieces it read. **Question:** which head follows the words, although the order changes? What does a head do that has nothing to look for?
+# <details><summary>Answer</summary>Yours may be another: in both of our runs two heads of layer 1 did, from 连接 to <em>connect</em>, from 设备 to <em>device</em>, and from 失败, the last, to <em>Failed</em>, the first. Weights must sum to 1 all the same. In the row ⟨end⟩, where nothing is left to translate, about half of the heads looked most at the source's ⟨end⟩; others spread their weights.</details>
 
 # %%
 maps = translation.attended(translator, vocabulary, "Failed to connect to the device")
@@ -869,7 +871,6 @@ if texts_are_there:
 # - **Images to text**: captions and formulas from photographs.
 #
 # One honest limit: large translators read millions of sentence pairs, this one thirty thousand, most of them from interfaces. It speaks smart home fluently, and small talk hardly.
-#
 # ## Limits
 # - BLEU compares words with one reference: a right answer in other words scores low, a wrong number costs little.
 # - What the texts never say is made up, fluently. Nothing in the model knows that it does not know.
@@ -891,7 +892,6 @@ if texts_are_there:
 # **Why is a token not a word?** Rare words would have no number. Pieces spell them, and common words stay whole.
 #
 # **Can I train on my own texts?** Yes: `data.from_files(folder)` gives pairs for `translation.fit`.
-#
 # ## Further reading
 # - Vaswani et al. 2017, *Attention is all you need* (arXiv:1706.03762): the model, the schedule, label smoothing.
 # - Sennrich, Haddow, Birch 2016, *Neural machine translation of rare words with subword units* (arXiv:1508.07909).
