@@ -6,21 +6,28 @@
 minutes = words / 180              prose, hints included; formulas count as words
         + lines of code / 20       code to read or run, the given part of an answer too
         + 1 a question             "Predict first", "Try"
-        + 1.5 a line to write      the reference answer's lines, to think, type, check and mend
+        + 1.5 a line to write      the reference answer's lines, to think and to type
+        + 2 a failed check         its message to read, the answer to mend: as often as in the lesson's trial
         + words to write / 15      the model answer of a written exercise
+        + seconds / 60             to wait for cells, training included: as long as in the lesson's trial
 
-Not counted: test cells, lines that refuse wrong arguments, waiting for cells that train (they say how long).
+A trial is somebody's way through the lesson in JupyterLab, from nothing but its notebook; solutions/README.md
+says how, and `tried.json` beside the source holds what it took. An exercise not in it counts FAILED checks.
+Not counted: test cells, and lines that refuse wrong arguments.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from math import ceil
+from typing import Any
 
 from autograder.author.lesson import SOLUTIONS, Cell, Lesson, names, read
 
-WORDS, CODE_LINES, QUESTION, LINE_TO_WRITE, WORDS_TO_WRITE = 180, 20, 1.0, 1.5, 15
+WORDS, CODE_LINES, QUESTION, LINE_TO_WRITE, FAILED_CHECK, WORDS_TO_WRITE = 180, 20, 1.0, 1.5, 2.0, 15
+FAILED = 2  # checks of an exercise that nobody has tried yet
 
 _HEADING = re.compile(r"^### Exercise [\d.]+ · `(\w+)`.*?(?:about (\d+) minutes)?$", re.MULTILINE)
 _WHOLE = re.compile(r"([Aa]bout )(\d+) minutes")
@@ -48,9 +55,30 @@ def _lines(code: str) -> int:
     return sum(1 for line in _RAISE.sub("", code).splitlines() if line.strip() and line.strip()[0] != "#")
 
 
+def tried(name: str) -> dict[str, Any]:
+    """What a trial took: {"date", "exercises": {name: {"attempts", "hints", "seconds"}}, "seconds"}.
+
+    The inner seconds are those of the exercise's cells, the outer of all others. Without a trial: none.
+    """
+    path = SOLUTIONS / name / "tried.json"
+    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return {"exercises": {}, "seconds": 0.0} | found
+
+
+def of_trial(lesson: Lesson) -> dict[str, float]:
+    """Exercise -> minutes of failed checks and of waiting; a written exercise has no check."""
+    found, spent = tried(lesson.name)["exercises"], {}
+    checked = {cell.exercise for cell in lesson.of_kind("test")}
+    for name in lesson.exercises:
+        guess = {"attempts": 1 + FAILED * (name in checked), "seconds": 0.0}
+        one = found.get(name, guess)
+        spent[name] = (one["attempts"] - 1) * FAILED_CHECK + one["seconds"] / 60
+    return spent
+
+
 def of_exercises(lesson: Lesson) -> dict[str, int]:
     """Exercise -> whole minutes, from its heading to its check."""
-    spent = dict.fromkeys(lesson.exercises, 0.0)
+    spent = of_trial(lesson)
     for cell in lesson.cells:
         heading = _HEADING.search(cell.source) if cell.kind == "markdown" else None
         name = heading[1] if heading else cell.grade_id
@@ -61,7 +89,8 @@ def of_exercises(lesson: Lesson) -> dict[str, int]:
 
 def of_lesson(lesson: Lesson) -> int:
     """Minutes for the whole lesson, to the next five."""
-    return ceil(sum(map(of_cell, lesson.cells)) / 5) * 5
+    waited: float = tried(lesson.name)["seconds"] / 60
+    return ceil((sum(map(of_cell, lesson.cells)) + sum(of_trial(lesson).values()) + waited) / 5) * 5
 
 
 def stated(lesson: Lesson) -> dict[str, int]:

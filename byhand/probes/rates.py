@@ -154,7 +154,6 @@ def stops(make: Callable[..., Any]) -> None:
         why = "NaN ends the training."
         check.values(last, welcome(last, partial(stopper.update, nan), why), True)
         check.values(f"{told}: best", stopper.best, 1.0)
-        check.values(f"{told}, 0.5: the last update", stopper.update(0.5), True, note=f"{why} From then on.")
     check.values("EarlyStopping(3).update(nan), at once", make(3).update(math.nan), True)
     rng = check.rng()
     for _ in range(4):

@@ -5,7 +5,7 @@
 #
 # **Why.** Early neural translators, in 2014, squeezed a whole sentence into one vector. Long sentences did not fit. Attention removed that bottleneck, and at the end of this lesson you measure by how much.
 #
-# You need lesson 01 and the idea of an LSTM: a network that reads a sequence step by step and keeps a state. It takes about 105 minutes, and a few of training, in as many evenings as you like.
+# You need lesson 01 and the idea of an LSTM: a network that reads a sequence step by step and keeps a state. It takes about 115 minutes, training included, in as many evenings as you like.
 
 # %%
 import torch
@@ -161,7 +161,7 @@ with check.exercise("masked_softmax"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 2 · `AdditiveAttention` — 3 points, difficulty 2/3, importance 3/3, about 12 minutes
+# ### Exercise 2 · `AdditiveAttention` — 3 points, difficulty 2/3, importance 3/3, about 14 minutes
 #
 # Lesson 01's additive score, as a layer, for a batch:
 #
@@ -343,7 +343,7 @@ with check.exercise("BilinearAttention", needs=("masked_softmax",)):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 4 · `Encoder` — 3 points, difficulty 3/3, importance 3/3, about 14 minutes
+# ### Exercise 4 · `Encoder` — 3 points, difficulty 3/3, importance 3/3, about 18 minutes
 #
 # Embed the tokens, then read them with **one bidirectional LSTM layer**: one direction from the left, one from the right. Memory at a position is both halves side by side, forward half first. The decoder's first state is the **sum** of both directions' last states, for `h` and for `c`.
 #
@@ -709,7 +709,7 @@ def teacher_forced(encoder, decoder, batch):
 
 
 # %% [markdown]
-# ### Exercise 8 · `train_dates` — 4 points, difficulty 2/3, importance 3/3, about 11 minutes
+# ### Exercise 8 · `train_dates` — 4 points, difficulty 2/3, importance 3/3, about 13 minutes
 #
 # **Train a translator of dates.** At least 98 % of dates it never saw must come out exactly. On a usual laptop that takes a minute or two; the bar says how long.
 #

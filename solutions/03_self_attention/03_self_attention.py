@@ -4,7 +4,7 @@
 #
 # **Why.** In lesson 02 one decoder looked at one sentence, a step at a time. Here all tokens look at once. Translators, chatbots and image models are built on this layer, again and again.
 #
-# You need lesson 01 and a little PyTorch. About 80 minutes.
+# You need lesson 01 and a little PyTorch. About 85 minutes.
 
 # %%
 import numpy as np
@@ -739,7 +739,7 @@ caption = "What to see: one line climbs twice as steeply. Both axes are logarith
 ax = plot.lines(lengths, memory, xlabel="tokens T", ylabel="memory (MiB)", log=True, caption=caption)
 
 # %% [markdown]
-# ### Exercise 8 · `previous_token_head` — 3 points, difficulty 3/3, importance 2/3, about 9 minutes
+# ### Exercise 8 · `previous_token_head` — 3 points, difficulty 3/3, importance 2/3, about 11 minutes
 # Attention is also a machine that you can program. Training often finds heads that look one token back. Build one **without** training: choose two matrices such that
 # $$\text{softmax}\!\left(\frac{(XW_q)(XW_k)^\top}{\sqrt n}\right), \qquad X = I_n \text{ (token } i \text{ is row } i)$$
 # gives each position weight at least 0.99 on the one **before** it; position 0 looks at itself. No mask, any $n$ from 1 to 256.

@@ -5,7 +5,7 @@
 #
 # **Why.** Lesson 03 ended with a flaw: shuffle the tokens, and attention does not notice. How a model counts positions decides whether it can read a text longer than those it learned from.
 #
-# You need lesson 03. About 100 minutes.
+# You need lesson 03. About 105 minutes.
 
 # %%
 import math
@@ -44,7 +44,7 @@ for words in ([dog, bites, man], [man, bites, dog]):
     print("'bites' reads", [round(number, 4) for number in output[0, 1].tolist()])
 
 # %% [markdown]
-# ### Exercise 1 · `sinusoidal_encoding` — 3 points, difficulty 2/3, importance 3/3, about 7 minutes
+# ### Exercise 1 · `sinusoidal_encoding` — 3 points, difficulty 2/3, importance 3/3, about 9 minutes
 # Every pair $i$ of columns is one hand of a clock at position $p$: its sine, then its cosine. Pair 0 is the fastest.
 # $$\text{PE}[p, 2i] = \sin\frac{p}{\text{base}^{2i/E}} \qquad \text{PE}[p, 2i+1] = \cos\frac{p}{\text{base}^{2i/E}}$$
 # Both columns of a pair share the **same** exponent. If $E$ is odd, the last cosine has no place; the exponent still holds $E$ itself. The table is float32.
@@ -341,7 +341,7 @@ ax = plot.lines(lengths, largest, xlabel="positions", ylabel="largest entry", lo
 print("entries above 100 in article_encoding(512, 64):", count_poles(512, 64, 100.0), "of", 512 * 64)
 
 # %% [markdown]
-# ### Exercise 5 · `LearnedPositions` — 2 points, difficulty 2/3, importance 3/3, about 9 minutes
+# ### Exercise 5 · `LearnedPositions` — 2 points, difficulty 2/3, importance 3/3, about 11 minutes
 # Why choose the numbers by hand? Let training find them: one parameter `weight` `(max_positions, d_model)`, a row for each place. `x` is a piece of a text, and its first token stands at place `start`. Token $t$ of the piece gets
 # $$x_t + \text{weight}_{\text{start} + t}$$
 # Places outside the table do not exist: `start` below 0 or an end beyond it is a `ValueError` with the place and the size. Ending exactly at the end is fine. Features that do not fit must raise an error, too.

@@ -5,7 +5,7 @@
 #
 # **Why.** Full attention compares everything with everything: twice the text, four times the work. Books, recordings, genomes and long chats are out of reach. Each exercise saves in another way, and you measure what it costs.
 #
-# You need lesson 03. About 130 minutes, in as many evenings as you like.
+# You need lesson 03. About 140 minutes, in as many evenings as you like.
 
 # %%
 import math
@@ -96,7 +96,7 @@ with check.exercise("window_mask"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 2 · `local_attention` — 4 points, difficulty 3/3, importance 3/3, about 26 minutes
+# ### Exercise 2 · `local_attention` — 4 points, difficulty 3/3, importance 3/3, about 28 minutes
 # Now save: **compute only near the diagonal**. Cut the queries into blocks. A block from `start` to `end` can see nothing outside `start − window … end + window`, so slice these keys, score, mask what is still too far, softmax, sum. Here T = S.
 # $$\text{work} \approx T \cdot (\text{block} + 2w) \quad\text{instead of}\quad T^2$$
 # The check runs 65,536 tokens, window 128, in 1 GiB. A mask for all of them would take 4 GiB. Ready-made windowed attention (`flex_attention`) is off limits.
@@ -201,7 +201,7 @@ caption = "What to see: equal scores, shared among at most 5 keys. Outside the b
 ax = plot.weights(local_attention(nothing, nothing, identity, 2), caption=caption)
 
 # %% [markdown]
-# ### Exercise 3 · `predictive_weights` — 2 points, difficulty 2/3, importance 2/3, about 9 minutes
+# ### Exercise 3 · `predictive_weights` — 2 points, difficulty 2/3, importance 2/3, about 11 minutes
 # A fixed window assumes that query and key run side by side. In translation they do not. Luong's *local-p* lets the network **predict a centre** $c$, such as 4.3, and favours keys nearby:
 # $$a_s = \text{softmax}(\text{scores})_s \cdot e^{-\frac{(s - c)^2}{2\,\text{width}^2}}, \qquad s = 0 \dots S-1$$
 # 1. Do not round $c$: its gradient is how the network learns to look.
@@ -384,7 +384,7 @@ caption = "What to see: two full rows and columns cross the band: much of 20 tok
 ax = plot.mask(global_mask(20, 2, [0, 12]), caption=caption)
 
 # %% [markdown]
-# ### Exercise 5 · `segment_attention` — 3 points, difficulty 3/3, importance 2/3, about 18 minutes
+# ### Exercise 5 · `segment_attention` — 3 points, difficulty 3/3, importance 2/3, about 20 minutes
 # Another cut: chapters. Position $p$ belongs to segment $\lfloor p / \text{segment} \rfloor$, counted from the first **key**. A query sees its own segment and the one before, never the future. So segments are **chained**: after $n$ layers, news has come from $n$ segments back.
 # $$\text{seg}(j) \in \{\text{seg}(p) - 1,\ \text{seg}(p)\} \quad\text{and}\quad j \le p$$
 # Queries are the last T of S positions, so the first of them may begin within a segment, and segments before it have no query; the last one may be short. Memory $O(T \cdot \text{segment})$: 65,536 tokens run in 1 GiB.
@@ -585,7 +585,7 @@ caption = "What to see: a louder query lifts softmax's weight of key 5 from 0.23
 ax = plot.bars(bars, list("012345"), ylabel="weight", caption=caption)
 
 # %% [markdown]
-# ### Exercise 7 · `online_attention` — 4 points, difficulty 3/3, importance 3/3, about 24 minutes
+# ### Exercise 7 · `online_attention` — 4 points, difficulty 3/3, importance 3/3, about 26 minutes
 # Exact attention to all keys, without ever holding all scores: read keys **a block at a time**, as FlashAttention does. Keep per query the largest score $m$ so far, the sum $\ell$ of $e^{s-m}$, and the weighted sum $o$ of values. When a block brings a larger $m'$, all that was summed before shrinks:
 # $$\ell \leftarrow \ell\, e^{m - m'} + \sum_j e^{s_j - m'}, \qquad o \leftarrow o\, e^{m - m'} + \sum_j e^{s_j - m'} v_j$$
 # At the end, $o/\ell$. A masked key has the score −∞; who sees nothing gets 0 and finite gradients. 20,480 queries and keys run in 1 GiB; their scores would take 1.6. No ready-made attention.

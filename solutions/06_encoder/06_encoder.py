@@ -5,7 +5,7 @@
 #
 # **Why.** This block, hardly changed since 2017, reads search queries, tags medical reports and ranks answers. After this lesson, BERT is a class of yours.
 #
-# You need lesson 03 and the idea of lesson 04. About 150 minutes, and a few of training. The reviews are fetched by `byhand data`, the large weights only when you open the last part (84 MB).
+# You need lesson 03 and the idea of lesson 04. About 155 minutes, training included. The reviews are fetched by `byhand data`, the large weights only when you open the last part (84 MB).
 
 # %%
 import math
@@ -216,7 +216,7 @@ with check.exercise("FeedForward"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 3 · `EncoderBlock` — 4 points, difficulty 3/3, importance 3/3, about 20 minutes
+# ### Exercise 3 · `EncoderBlock` — 4 points, difficulty 3/3, importance 3/3, about 22 minutes
 # Two branches on the stream, each with its norm, in one of two orders:
 #
 # | `norm_first` | each step | who |
@@ -565,7 +565,7 @@ else:
     print({word: round(counting.weights[word], 1) for word in ["not", "bad", "at", "all", "moving", "dull"]})
 
 # %% [markdown]
-# ### Exercise 8 · `train_sentiment` — 4 points, difficulty 2/3, importance 3/3, about 11 minutes
+# ### Exercise 8 · `train_sentiment` — 4 points, difficulty 2/3, importance 3/3, about 12 minutes
 # **Train your classifier** until 79.0 % of the held-out sentences come out right. Logistic regression on the same words reaches about 79 %, counting 80.9 %, and on 8,084 sentences a small encoder only draws with them: 79.8 to 81.9 % in five runs that differ in all that is random, 80.8 % on average. The bar lies two standard deviations below.
 #
 # So it begins with what counting knows: `reviews.start_from_counts(model)` writes each word's weight into feature 0 of its embedding. A batch, `reviews.batch(64, seed=step)`, shows 30 % of its words as unknown, so that no single word is trusted.
@@ -718,7 +718,7 @@ shapes = minilm.shapes(vocab=11, size=8, hidden=12, layers=1, places=6)
 print("\n" + "\n".join(f"{name:<48} {shape}" for name, shape in shapes.items()))
 
 # %% [markdown]
-# ### Exercise 9 · `load_minilm` — 5 points, difficulty 3/3, importance 3/3, about 45 minutes
+# ### Exercise 9 · `load_minilm` — 5 points, difficulty 3/3, importance 3/3, about 47 minutes
 # Write BERT as a module of yours, and a function that fills it from such a `state_dict`, whatever its sizes:
 # $$\text{norm}(\text{token} + \text{position} + \text{kind}_0) \to \text{post-norm blocks},\ \varepsilon = 10^{-12}$$
 # 1. Every size can be read off the shapes; the number of layers off the keys. The result is in eval mode, float32, and shares no memory with `state_dict`.

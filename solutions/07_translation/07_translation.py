@@ -5,7 +5,7 @@
 #
 # **Why.** The Transformer of 2017 was a translator; the language models of today are its right half, grown.
 #
-# You need lessons 03, 04 and 06. About 260 minutes, and ten of training. `byhand data` fetches the texts; all before the training runs without.
+# You need lessons 03, 04 and 06. About 280 minutes, training included. `byhand data` fetches the texts; all before the training runs without.
 
 # %%
 import math
@@ -124,7 +124,7 @@ with check.exercise("learn_bpe"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 2 · `apply_bpe` — 2 points, difficulty 1/3, importance 3/3, about 14 minutes
+# ### Exercise 2 · `apply_bpe` — 2 points, difficulty 1/3, importance 3/3, about 15 minutes
 # A new word gets the same merges: start with its characters, then take the merges **in their order**. Each has its turn once: from left to right, it joins what it finds, and never comes back.
 #
 # `apply_bpe("aaa", [("a", "a")])` gives `("aa", "a")`. The empty word gives `()`. Characters that no merge knows stay single.
@@ -414,7 +414,7 @@ with check.exercise("warmup_rate"):
 
 # %% [markdown]
 # **Question:** twice the warm-up: how much lower is the peak, and from where on do both rates agree?
-# <details><summary>Answer</summary>The peak is 1 / √(E · w): twice the w divides it by √2, so it is 29% lower. From step 8,000 on, where the longer warm-up ends, both are 1 / √(E · n), without w.</details>
+# <details><summary>Answer</summary>The peak is 1 / √(E · w): twice the w divides it by √2, so it is 29 % lower. From step 8,000 on, where the longer warm-up ends, both are 1 / √(E · n), without w.</details>
 
 # %%
 steps, sizes = [n / 10 for n in range(201)], [(512, 4000), (512, 8000), (256, 4000)]
@@ -548,7 +548,7 @@ with check.exercise("beam_search"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 9 · `KVCache` — 6 points, difficulty 3/3, importance 3/3, about 45 minutes
+# ### Exercise 9 · `KVCache` — 6 points, difficulty 3/3, importance 3/3, about 47 minutes
 # Step 100 of `decode` works out 100 keys and values, though 99 were known. Keep them:
 # 1. `KVCache(model, src)` encodes once, and stores each block's **cross** keys and values once.
 # 2. `step(token)` embeds one id a row **at its position**, adds its keys and values to each block's, returns logits `(B, V)`: what `decode` gives last. No graph.
@@ -753,7 +753,7 @@ def handed_in():
 
 
 # %% [markdown]
-# ### Exercise 12 · `train_translator` — 5 points, difficulty 2/3, importance 3/3, about 6 minutes
+# ### Exercise 12 · `train_translator` — 5 points, difficulty 2/3, importance 3/3, about 23 minutes
 # **Train your Transformer**, some ten minutes more, and hand in `weights.safetensors`. Only the loss is left to write. The script gives `src` and `tgt`, ids that are filled up with padding; a row of `tgt` is bos, its pieces, eos. From every piece the model must guess the **next** one.
 # 1. The decoder reads `tgt` without its last column; it is measured against `tgt` without its first.
 # 2. `loss` returns your `label_smoothed_loss` of that, with `recipe.smoothing`. If yours fails: `functional.cross_entropy` smooths, too; it wants logits as `(B, V, T − 1)`, and `ignore_index=0`.

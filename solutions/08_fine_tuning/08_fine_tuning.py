@@ -5,7 +5,7 @@
 #
 # **Why.** Almost nobody trains from nothing. One large model is trained once; thousands are made of it, each with a few texts and a small file.
 #
-# You need the idea of lesson 07, not its weights: the course ships its own. About 125 minutes, and two of training. The texts are fetched by `byhand data`.
+# You need the idea of lesson 07, not its weights: the course ships its own. About 135 minutes, training included. The texts are fetched by `byhand data`.
 
 # %%
 import copy
@@ -60,7 +60,7 @@ for name, parameter in toy.named_parameters():
     print(f"{name:<20} {tuple(parameter.shape)}")
 
 # %% [markdown]
-# ### Exercise 1 · `freeze` — 2 points, difficulty 2/3, importance 3/3, about 12 minutes
+# ### Exercise 1 · `freeze` — 2 points, difficulty 2/3, importance 3/3, about 14 minutes
 # What is frozen takes part, but gets no gradient. A **shell pattern** chooses parameters by their names, `encoder.0.norm1.weight`: `*` any text (dots too), `?` one character, `[01]` one of these.
 # 1. Training stops where a pattern matches the **full name** (`fnmatchcase`). All else stays **as it is**: frozen stays frozen.
 # 2. A shared parameter has several names; one match is enough, and it counts once.
@@ -352,11 +352,11 @@ with check.exercise("layerwise_rates"):
     ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 5 · `EarlyStopping` — 2 points, difficulty 1/3, importance 2/3, about 15 minutes
+# ### Exercise 5 · `EarlyStopping` — 2 points, difficulty 1/3, importance 2/3, about 17 minutes
 # A small model on few texts soon learns them by heart: the training loss falls on, the loss on texts it does not train with rises. Stop when that second loss has not improved for `patience` updates.
 # 1. An improvement is `loss < best − min_delta`. **Only** that moves `best`.
 # 2. `update(loss)` returns True when the last `patience` updates brought none, and from then on.
-# 3. A loss of NaN: True at once, and from then on; `best` stays.
+# 3. A loss of NaN: True at once; `best` stays. What later updates say then is yours to choose.
 # 4. Losses are floats or 0-d tensors, the answer is a `bool`. `patience` below 1: a `ValueError` that names it and its value.
 #
 # **Predict first:** losses 1.0, 0.95, 0.91, `min_delta` 0.1. What is `best`?
@@ -521,7 +521,7 @@ for mark, bar in tuning.bars().items():
 # **Question:** a row of 160 numbers, copied into a matrix (3, 160), fills all its rows without a word. What would a translator say then, and who would notice?
 # <details><summary>Answer</summary>Chinese, without any error. We did it to every <code>lora_a</code> of the course's adapter: menus came out worse than from the base. Done to a single one, it still reached the bars printed above, with each of the nine we tried. Only who compares shapes before copying notices both.</details>
 #
-# ### Exercise 7 · `tune_translator` — 4 points, difficulty 2/3, importance 3/3, about 20 minutes
+# ### Exercise 7 · `tune_translator` — 4 points, difficulty 2/3, importance 3/3, about 21 minutes
 # **Teach it JupyterLab's words**: 2,258 menus, about a minute. Handed in, it must reach the bars printed above; the check below takes 30 texts of each kind, and bars of its own.
 # 1. Much is given. Inject inside `train.seeded(0)` (a `with`), for the same start each time. Functions that fail: take them from `lora`.
 # 2. `tuning.batch(step)` gives `(src, tgt)`; `tgt` begins with bos. Smooth with 0.1; padding is 0.

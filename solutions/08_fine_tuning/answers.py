@@ -2216,27 +2216,6 @@ class EarlyStopping:
         self.over = self.over or math.isnan(loss) or self.waited >= self.patience
         return self.over
 
-# %% wrong EarlyStopping: goes on after a NaN
-# reads: NaN ends the training
-class EarlyStopping:
-
-    def __init__(self, patience, min_delta=0.0):
-        if patience < 1:
-            raise ValueError(f"patience must be at least 1, got {patience}")
-        self.patience, self.min_delta = patience, min_delta
-        self.best, self.waited, self.over = math.inf, 0, False
-
-    def update(self, loss):
-        loss = float(loss)
-        if math.isnan(loss):
-            return True
-        if loss < self.best - self.min_delta:
-            self.best, self.waited = loss, 0
-        else:
-            self.waited += 1
-        self.over = self.over or self.waited >= self.patience
-        return self.over
-
 # %% wrong EarlyStopping: a tensor as answer
 # reads: bool
 class EarlyStopping:
@@ -2344,6 +2323,26 @@ class EarlyStopping:
         else:
             self.waited += 1
         self.over = self.over or math.isnan(loss) or self.waited >= self.patience
+        return self.over
+
+# %% right EarlyStopping: goes on after a NaN, which is free
+class EarlyStopping:
+
+    def __init__(self, patience, min_delta=0.0):
+        if patience < 1:
+            raise ValueError(f"patience must be at least 1, got {patience}")
+        self.patience, self.min_delta = patience, min_delta
+        self.best, self.waited, self.over = math.inf, 0, False
+
+    def update(self, loss):
+        loss = float(loss)
+        if math.isnan(loss):
+            return True
+        if loss < self.best - self.min_delta:
+            self.best, self.waited = loss, 0
+        else:
+            self.waited += 1
+        self.over = self.over or self.waited >= self.patience
         return self.over
 
 # %% right EarlyStopping: a list of all losses

@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 
 from autograder import cli
-from autograder.author import lesson, minutes, readme, trial
-from autograder.author.lesson import SOLUTIONS, Cell, Lesson
+from autograder.author import readme, trial
+from autograder.author.lesson import SOLUTIONS
 from byhand import cli as byhand_cli
 from tests.places import ROOT
 
@@ -62,37 +62,6 @@ def test_an_old_table_is_reported(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(readme, "README", tmp_path / "README.md")
     assert readme.main(["--check"]) == 1
     assert "'takes' is out of date" in capsys.readouterr().err
-
-
-# ---- minutes
-
-
-def test_minutes_follow_the_stated_formula():
-    task = "# %%\ndef f():\n    ### BEGIN SOLUTION\n    # why\n    x = 1\n    return x\n    ### END SOLUTION"
-    assert minutes.of_cell(Cell("markdown", "word " * 90 + "**Predict first:**")) == pytest.approx(
-        1 + 92 / 180
-    )
-    assert minutes.of_cell(Cell("solution", task)) == pytest.approx(1 / 20 + 2 * 1.5)
-    assert minutes.of_cell(Cell("test", "assert f()")) == 0
-
-
-def test_a_refusal_of_arguments_takes_no_minutes():
-    refusal = "### BEGIN SOLUTION\nif x < 0:\n    raise ValueError(x)\n### END SOLUTION"
-    assert minutes.of_cell(Cell("solution", refusal)) == 0
-
-
-def test_an_exercise_begins_at_its_heading():
-    lesson = Lesson(
-        "x",
-        (
-            Cell("markdown", "word " * 900),
-            Cell("markdown", "### Exercise 1 · `f` — 2 points, about 7 minutes\n" + "word " * 180),
-            Cell("solution", "### BEGIN SOLUTION\nx = 1\n### END SOLUTION", "f"),
-            Cell("test", "", "test_f", 2.0),
-        ),
-    )
-    assert minutes.of_exercises(lesson) == {"f": 3}
-    assert minutes.stated(lesson) == {"f": 7}
 
 
 # ---- what is written by hand
@@ -148,27 +117,6 @@ def test_the_message_it_quotes_is_what_that_learner_reads(tmp_path):
     (tried,) = trial.run_bank("01_scoring", jobs=1, solutions=tmp_path)
     (message,) = (verdict.message for verdict in tried.report.verdicts if verdict.message)
     assert f"```text\n{message}\n```" in TEXT
-
-
-@pytest.mark.parametrize("name", lesson.names())
-def test_headings_and_first_cell_say_what_the_formula_says(name):
-    read = lesson.read(name)
-    estimated = minutes.of_exercises(read)
-    assert minutes.stated(read) == {exercise: estimated[exercise] for exercise in minutes.stated(read)}
-    assert set(minutes.stated(read)) == set(read.exercises)
-    assert minutes.promised(read) == minutes.of_lesson(read)
-
-
-def test_estimates_are_written_into_headings_and_first_cell_alone():
-    source = "# # 1\n# About 9 minutes.\n\n# ### Exercise 1 · `f` — about 7 minutes\n"
-    cells = (
-        Cell("markdown", "# 1\nAbout 9 minutes."),
-        Cell("markdown", "### Exercise 1 · `f` — about 7 minutes"),
-        Cell("solution", "### BEGIN SOLUTION\nx = 1\n### END SOLUTION", "f"),
-        Cell("test", "", "test_f", 1.0),
-    )
-    wanted = source.replace("About 9", "About 5").replace("about 7", "about 2")
-    assert minutes.written(lesson.Lesson("1", cells), source) == wanted
 
 
 def test_joeys_table_stands_under_the_others_once_it_was_measured():
