@@ -22,11 +22,11 @@ from byhand import blocks, check, minilm, passages, plot, reviews, train, trips
 #
 # Why add? Below, two random signals go through 40 layers, as $x \to f(x)$ and, with the same $f$, as $x \to x + f(x)$.
 # **Question:** what can layer 1 of the first network learn, if the last layer's output hardly depends on the input?
+# <details><summary>Answer</summary>Next to nothing that tells inputs apart: whatever it makes of them comes out of layer 40 almost the same, so the loss does not see it. Trained for 300 steps on an easy yes-or-no task, three such stacks stayed at guessing, half right; with residuals they got nine of ten.</details>
 
 # %%
 generator = torch.Generator().manual_seed(1)
-start = torch.randn(2, 64, generator=generator)  # two different inputs
-plain = added = start
+plain = added = torch.randn(2, 64, generator=generator)  # two different inputs
 alike = {"x → f(x)": [], "x → x + f(x)": []}
 for _ in range(40):
     up, down = torch.randn(2, 64, 64, generator=generator) / 8
@@ -549,8 +549,8 @@ with check.exercise("TokenTagger"):
 # %% [markdown]
 # ## Training: does the reviewer like the film?
 # 10,061 sentences of film reviews, rated by at least twenty people each, half of them positive; 1,977 are held out. First the honest baselines: always the commonest label, and two **bags of words**, which know no order. Each word gets a weight, by logistic regression or by counting (naive Bayes), and the sum decides.
-#
 # **Question:** which of the words below would mislead them in *not bad at all*?
+# <details><summary>Answer</summary><em>bad</em>: its weight is far larger than those of <em>not</em>, <em>at</em> and <em>all</em> together, so both bags say negative. <em>not</em> only adds a small weight of its own; it cannot turn the next word round.</details>
 
 # %%
 if check.host.grading:
@@ -653,8 +653,8 @@ with check.exercise("train_sentiment", needs=("TransformerEncoder", "TextClassif
 # %% [markdown]
 # ## Experiment: which words did it look at?
 # Take a sentence, hide one word after the other, and note how far the classifier moves. Beside it: the weights that counting gave.
-#
 # **Questions:** one word decides nearly all: which? The sentence is praise. Did your classifier understand *not*, or does it still count?
+# <details><summary>Answer</summary><em>bad</em>. It still counts: hiding <em>not</em> hardly moves it, whereas understanding would put <em>not</em> high above 0. So it takes the praise for blame. A second training, with another start and other batches, did the same.</details>
 
 # %%
 sentence = "not a bad film at all"
@@ -670,6 +670,7 @@ _ = ax.set_xlabel("word")
 # %% [markdown]
 # ## A tagger: who travels where, and when?
 # Requests to a travel agent, made by rule. *Paris* can be a person, a start or a goal; only the words around it tell. **Question:** in which sentences does the telling word come **after** the name?
+# <details><summary>Answer</summary>In the first two, <em>leaves</em> and <em>comes back</em> come after the person, and after the day whose tag they decide. In the fourth, <em>wants</em> makes <em>lincoln</em> a person. All other names are told by a word before: <em>for</em>, <em>from</em>, <em>to</em>, <em>leave</em>, <em>am</em>, <em>live</em>, <em>work</em>.</details>
 
 # %%
 for request in trips.requests(5, seed=4):
@@ -681,8 +682,8 @@ for split in ("test", "new"):
 
 # %% [markdown]
 # The same encoder, another head; the loss leaves padding out, whose tag id is −100. About half a minute.
-#
 # **Predict first:** `new` are sentence patterns that training never shows. Will they come out as well?
+# <details><summary>Answer</summary>No. In known patterns every name comes out, in new ones about half, as by the word alone: it has learned patterns, not what <em>from</em> or <em>for</em> does.</details>
 
 # %%
 with train.seeded(1):
@@ -700,13 +701,14 @@ train.fit(tagger, tag_loss, batches, 400, rate=rate, file="tagger.safetensors", 
 rows = {"word alone": baseline, "your tagger": trips.tagger_of(tagger)}
 tests = [trips.requests(500, 1, split) for split in ("test", "new")]
 right = {name: [trips.shares(one, test)[0] for test in tests] for name, one in rows.items()}
-caption = "What to see: all is right in known patterns, and in new ones little more than by the word alone."
+caption = "What to see: all is right in known patterns, and in new ones no more than by the word alone."
 seen = ["patterns seen in training", "new patterns"]
 ax = plot.bars(right, seen, ylabel="share of names right", caption=caption)
 _ = ax.set_xlabel("")
 
 # %% [markdown]
-# **Question:** which patterns fail? Try `trips.tagger_of(tagger)("a train from oslo for wei".split())` with words of your own.
+# **Question:** what does `trips.tagger_of(tagger)("a train from oslo for wei".split())` make of *oslo*, and what in *please book a train for wei from oslo to rome*? Try words of your own.
+# <details><summary>Answer</summary>The second is a pattern of training: <em>oslo</em> is <code>from</code>. In the first, a new one, four trainings made it a person or a goal, never <code>from</code>, though the word before it is the same. <em>wei</em> comes out in both, but people's names are never places.</details>
 #
 # ## Real weights
 # BERT is this lesson's block, post-norm, twelve heads. A module of BERT's has other names for the same parts; here they are, BERT's name first.
@@ -816,8 +818,8 @@ with check.exercise("load_minilm", needs=("EncoderBlock",)):
 # %% [markdown]
 # ## 22.6 million numbers on your own code
 # The next cell fetches **all-MiniLM-L6-v2**: 84 MB, once; without a network it says so, and the lesson goes on. Then your code runs it, and its sentence vectors are compared with two others: the same network made of torch's layers, and numbers that the library *transformers* gives.
-#
 # **Predict first:** how far apart may float32 results be, after six layers?
+# <details><summary>Answer</summary>About 10⁻⁷: float32 keeps seven digits, and all entries here are below 0.2. The numbers from <em>transformers</em> are rounded to six decimals, which alone may be 5 · 10⁻⁷. A mistake is far larger: GELU by tanh gives 2 · 10⁻⁴.</details>
 
 # %%
 opened = None if check.host.grading else minilm.opened()
@@ -837,8 +839,8 @@ if opened:
 # %% [markdown]
 # ### Search this course by meaning
 # Each paragraph of the lessons becomes a vector, within half a minute; so does a question. The largest cosine wins: lesson 01's score, at work. **Try** questions of your own.
-#
 # **Question:** the course answers all three below. Which winners do answer, which only share a word or a topic, and does the score tell them apart?
+# <details><summary>Answer</summary>For memory the first winner answers: a running sum and blocks of keys. For order they speak of order, but none says whether it matters. For looking ahead none answers; where the causal mask is explained, the words are others. The score does not tell: the best for order lies above the one that answers.</details>
 
 
 # %%
