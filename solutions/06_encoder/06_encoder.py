@@ -5,7 +5,7 @@
 #
 # **Why.** This block, hardly changed since 2017, reads search queries, tags medical reports and ranks answers. After this lesson, BERT is a class of yours.
 #
-# You need lesson 03 and the idea of lesson 04. About 155 minutes, training included. The reviews are fetched by `byhand data`, the large weights only when you open the last part (84 MB).
+# You need lesson 03 and the idea of lesson 04. About 160 minutes, training included. The reviews are fetched by `byhand data`, the large weights only when you open the last part (84 MB).
 
 # %%
 import math
