@@ -644,7 +644,7 @@ for name, cut in TOKENIZERS.items():
 # 4. No match at all, or an order without n-grams: 0.0. Other lengths of the lists: a `ValueError` with both numbers.
 #
 # **Predict first:** "the the the" against "the cat": what is $p_1$?
-# <details><summary>Answer</summary>1/3: one *the* matches, clipped.</details>
+# <details><summary>Answer</summary>1/3: one <em>the</em> matches, clipped.</details>
 # <details><summary>Hint 1 · idea</summary>Two lists of four counts, filled sentence by sentence; formulas only afterwards.</details>
 # <details><summary>Hint 2 · shape of the answer</summary><code>collections.Counter</code> of tuples; <code>&amp;</code> of two takes the smaller counts.</details>
 # <details><summary>Hint 3 · nearly there</summary><code>zip(*(words[i:] for i in range(n)))</code> gives n-grams. Halve a number at each order without a match.</details>
@@ -842,7 +842,7 @@ if tried:
 # An average hides what goes wrong. Exact matches are left out. Read the bad ones and sort them: a word left out, a word never met, a right translation that only differs from its reference, nonsense.
 #
 # **Question:** which kind is commonest? Which would more data mend, and which a better score?
-# <details><summary>Answer</summary>Yours differ. In our run 17 of 60 matched exactly. Of the worst ten, about half stumbled over words hardly ever read: *beach*, *oven*, *horizon* became something else. Four went in circles, the same piece again and again, or spoilt a {placeholder}. Right answers in other words stood higher: 移除项目 for 删除项目 gets 48 points. More data mends the first kind, a second reference the last.</details>
+# <details><summary>Answer</summary>Yours differ. In our run 17 of 60 matched exactly. Of the worst ten, about half stumbled over words hardly ever read: <em>beach</em>, <em>oven</em>, <em>horizon</em> became something else. Four went in circles, the same piece again and again, or spoilt a {placeholder}. Right answers in other words stood higher: 移除项目 for 删除项目 gets 48 points. More data mends the first kind, a second reference the last.</details>
 
 # %%
 found = [one for one in translation.judged(translator, vocabulary, tried) if one.made != one.wanted]

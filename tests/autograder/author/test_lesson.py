@@ -1,5 +1,7 @@
 """The reading of a lesson's source refuses what nbgrader would accept in silence."""
 
+import re
+
 import pytest
 
 from autograder.author import bank
@@ -85,3 +87,10 @@ def test_checks_read_files_that_were_handed_in_where_the_learner_s_code_runs(nam
         line for source in tests for line in source.split("\n") if line.startswith("from byhand import")
     ]
     assert [line for line in imports if "train" in line.replace(",", " ").split()] == []
+
+
+@pytest.mark.parametrize("name", names())
+def test_answers_to_unfold_hold_no_markdown_which_jupyterlab_shows_as_it_is(name):
+    prose = "\n".join(cell.source for cell in read(name).of_kind("markdown"))
+    answers = re.findall(r"<details>.*", prose)
+    assert [one for one in answers if re.search(r"`[^`]+`|\*\w[^*]*\*|\]\(", one)] == []
