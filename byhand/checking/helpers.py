@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from byhand.checking.handed import handed_on
 from byhand.checking.source import (
     DEFINED,
     bound_in,
@@ -46,9 +47,10 @@ def helpers(
     """All statements that give names which the cell looks up a meaning, and what these look up."""
     given: dict[str, list[ast.stmt]] = {}
     modules = {alias for cell in cells for alias in aliases(cell)}
+    handed = handed_on([tree, *cells])
     for statement in (one for cell in cells for one in cell.body):
         gives, changes = _gives(statement)
-        for one in gives | (changes - modules):
+        for one in gives | (changes.union(handed.by.get(statement, ())) - modules):
             given.setdefault(one, []).extend(_giving(statement, one))
     later = [statement for cell in _trees(around.later) for statement in _anew(cell, name)]
     earlier = given.get(name, []) if _before_it_is_defined(tree, name) else []
@@ -57,7 +59,7 @@ def helpers(
     while new := wanted & set(given) - set(found) - {name, *around.skip}:
         for one in sorted(new):
             found[one] = ast.Module(given[one], [])
-            wanted |= looked_up(found[one])
+            wanted |= looked_up(found[one]).union(handed.second.get(one, ()))
     return found
 
 
