@@ -165,9 +165,9 @@ def values(
     wrong = _compare.problem(clip(call, 300), got, want, axes, rules)
     if wrong is None:
         return
-    lines = [wrong.text]
+    lines, pairs, matches = [wrong.text], ((got, want), (wrong.got, wrong.want)), _numbers.matches
     for sentence, known in (known_wrong or {}).items():
-        if _numbers.matches(known, got, want) or _numbers.matches(known, wrong.got, wrong.want):
+        if any(matches(known, one, aim) and not matches(known, aim, aim) for one, aim in pairs):
             lines.append(f"  Likely cause: {sentence}")
             break
     if note:

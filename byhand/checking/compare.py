@@ -8,6 +8,7 @@ Order: problem, arrays and tensors, single numbers, containers, plain values.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,8 @@ def _hint(name: str, wanted: str) -> str:
         return f" Wrap it in {wanted}(...)."
     if wanted in ("list", "tuple", "dict") and name.split(".")[0] in ("list", "tuple", "collections", "set"):
         return f" Wrap it in {wanted}(...)."
+    if wanted in ("list", "tuple", "dict") and "." not in name and not hasattr(builtins, name):
+        return f" Return a plain {wanted}; a class of your own, such as a named tuple, is not one."
     return ""
 
 

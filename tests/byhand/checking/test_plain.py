@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ KNOWN = {
     "row 0 stops at key 0.": [[1, 0, 0, 0], [1, 1, 0, 0]],
     "queries and keys are swapped.": [[1, 1], [1, 1], [1, 1], [0, 1]],
 }
+Pair = namedtuple("Pair", "a b", module="__main__")  # as a learner's notebook makes it
 
 
 # Plain values and containers
@@ -39,6 +41,7 @@ def test_plain_values_equal_themselves(value: Any) -> None:
         (4, 3, "the value differs.\n  got   4\n  want  3"),
         ("abd", "abc", "got   'abd'\n  want  'abc'"),
         ((1, 2), [1, 2], "returned a tuple, not a list. Wrap it in list(...)."),
+        (Pair(1, 2), (1, 2), "Return a plain tuple; a class of your own, such as a named tuple, is not one."),
         ([1, 2, 4], [1, 2, 3], "1 of 3 elements differs, first at index 2.\n  got   4\n  want  3"),
         ([1, 2.0], [1, 2], "f(x)[1] is a float, not an int."),
         ([1], [1, 2], "has 1 element, expected 2.\n  got   [1]\n  want  [1, 2]"),
@@ -83,6 +86,14 @@ def test_an_unknown_mistake_gets_no_cause() -> None:
 def test_a_near_miss_is_not_taken_for_a_known_mistake_further_away() -> None:
     got, want = np.array([1.000001]), np.array([1.0])
     assert "Likely" not in said(got, want, known_wrong={"c": [1.00009]})
+
+
+def test_what_is_wanted_itself_is_no_mistake() -> None:
+    got, want = np.array([0.25 - 1e-8, 0.75]), np.array([0.25, 0.75])
+    assert "Likely" not in said(got, want, known_wrong={"the temperature was not used.": [0.25, 0.75]})
+    cause = {"these are the scores.": ([1.0], [5.0])}
+    got = np.array([1.0]), np.array([5.0])
+    assert "Likely cause" in said(got, (np.array([1.0]), np.array([2.0])), known_wrong=cause)
 
 
 def test_a_known_mistake_of_one_tuple_element_is_named() -> None:
