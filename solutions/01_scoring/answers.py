@@ -386,6 +386,46 @@ def softmax(scores, axis=-1, temperature=1.0):
     t = torch.tensor((scores - np.where(largest == -np.inf, 0, largest)) / temperature)
     return vars(torch).get("softmax")(t, axis).nan_to_num(0.0).numpy()
 
+# %% wrong softmax: the finished weights get the temperature as a power
+# reads: temperature=5000.0)
+# reads: want  0.731059
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    largest = scores.max(axis=axis, keepdims=True)
+    largest[largest == -np.inf] = 0
+    e = np.exp(scores - largest) ** (1 / temperature)
+    total = e.sum(axis=axis, keepdims=True)
+    total[total == 0] = 1
+    return e / total
+
+
+# %% wrong softmax: -inf becomes -10,000
+# reads: softmax(np.array([[1e4, 1e4], [-1e4, -np.inf]])): 2 of 4 entries differ
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    finite = np.maximum(scores, -1e4)
+    e = np.exp((finite - finite.max(axis=axis, keepdims=True)) / temperature)
+    e = np.where(np.isneginf(scores).all(axis=axis, keepdims=True), 0, e)
+    total = e.sum(axis=axis, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+# %% wrong softmax: temperatures below 0.1 count as 0.1
+# reads: temperature=0.0078125)
+# reads: want  0.731059
+def softmax(scores, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    largest = scores.max(axis=axis, keepdims=True)
+    largest[largest == -np.inf] = 0
+    e = np.exp((scores - largest) / max(temperature, 0.1))
+    total = e.sum(axis=axis, keepdims=True)
+    total[total == 0] = 1
+    return e / total
+
+
 # %% right softmax: row by row in plain Python
 import math
 
@@ -827,6 +867,13 @@ def scaled_dot_score(query, keys):
 def scaled_dot_score(query, keys):
     return keys @ query / 2.0
 
+# %% wrong scaled_dot_score: a single key is not scaled
+# reads: keys (1, 3)
+def scaled_dot_score(query, keys):
+    scores = keys @ query
+    return scores / query.shape[-1] ** 0.5 if len(scores) > 1 else scores
+
+
 # %% right scaled_dot_score: loops
 import math
 
@@ -1079,6 +1126,15 @@ def additive_score(query, keys, w_query, w_key, v):
         raise ValueError("A")
     return np.array([float(np.tanh(w_query @ query + w_key @ key) @ v) for key in keys])
 
+# %% wrong additive_score: tanh by hand overflows
+# reads: np.tanh is fine for any number; exp overflows.
+def additive_score(query, keys, w_query, w_key, v):
+    if w_query.shape[0] != w_key.shape[0]:
+        raise ValueError("w_query and w_key differ in A")
+    x = w_query @ query + keys @ w_key.T
+    return (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x)) @ v
+
+
 # %% right additive_score: one key at a time
 def additive_score(query, keys, w_query, w_key, v):
     assert w_query.shape[0] == w_key.shape[0] == v.shape[0]
@@ -1107,6 +1163,15 @@ def additive_score(query, keys, w_query, w_key, v):
         inner = [sum(a * b for a, b in zip(p, query)) + sum(a * b for a, b in zip(r, key)) for p, r in zip(w_query, w_key)]
         scores.append(sum(a * math.tanh(b) for a, b in zip(v, inner)))
     return np.array(scores, dtype=keys.dtype)
+
+# %% right additive_score: tanh by hand, of the absolute value
+def additive_score(query, keys, w_query, w_key, v):
+    if w_query.shape[0] != w_key.shape[0]:
+        raise ValueError("w_query and w_key differ in A")
+    x = w_query @ query + keys @ w_key.T
+    e = np.exp(-2 * np.abs(x))
+    return np.sign(x) * (1 - e) / (1 + e) @ v
+
 
 # %% wrong gaussian_score: no 2
 # reads: the 2 below the line is missing
