@@ -59,6 +59,7 @@ def attention(name: str, make: Any, sizes: Sequence[int], score: Score, rng: tor
             check.values(call, layer(*given), slow.attended(layer, score, *given), axes=AXES)
     layer, (query, keys, _) = make(*sizes).double(), _asked(sizes, 3, 4, torch.float64, rng)
     mask = torch.tensor([[True] * 4, [True, True, False, False], [False] * 4])
+    check.kept(f"{name}(query, keys, mask)", layer, query, keys, mask)
     context, weights = layer(query, keys, mask)
     longer = torch.cat([keys, 50 + torch.zeros_like(keys[:, :2])], dim=1)
     wide = torch.cat([mask, torch.zeros(3, 2, dtype=torch.bool)], dim=1)
@@ -68,7 +69,6 @@ def attention(name: str, make: Any, sizes: Sequence[int], score: Score, rng: tor
     got, want = layer(query[1:2], keys[1:2, :2], mask[1:2, :2]), (context[1:2], weights[1:2, :2])
     check.values(call, got, want, axes=AXES, note="Texts of a batch are independent.")
     call = f"{name}(query, keys, mask)"
-    check.kept(call, layer, query, keys, mask)
     check.gradient(call, lambda query, keys: layer(query, keys, mask), (query, keys))
     arrive(layer, lambda: layer(query, keys, mask)[0].square().sum())
     if min(sizes) > 1:
@@ -110,8 +110,9 @@ def encoder(make: Any, rng: torch.Generator) -> None:
     """make(vocab_size, embed_size, hidden_size, pad_id=0) is lesson 02's Encoder."""
     cases = [((9, 3, 2), 0, [3, 5, 1, 4], 5), ((6, 2, 3), 4, [2, 1, 2], 4), ((8, 5, 1), 0, [1], 1)]
     for sizes, pad, rows, longest in cases:
-        layer, lengths, ids = make(*sizes, pad_id=pad).double(), torch.tensor(rows), torch.arange(sizes[0])
-        src = ids[ids != pad][torch.randint(sizes[0] - 1, (len(rows), longest), generator=rng)]
+        layer, lengths = make(*sizes, pad_id=pad).double(), torch.tensor(rows)
+        src = torch.randint(sizes[0], (len(rows), longest), generator=rng)
+        src[0, 0] = pad  # a real token, whatever its id: lengths alone say what is padding
         _reads(f"Encoder{sizes}, pad_id={pad}", layer, sizes, src, lengths, pad)
     layer, src, call = make(9, 4, 3).double(), torch.tensor([[1, 2, 3, 4, 5]]), "encoder(src, lengths)"
     _two_directions(call, layer, src)
@@ -133,7 +134,10 @@ def _reads(
     call = f"{name}, src {tuple(src.shape)}, lengths {lengths.tolist()}"
     memory, (h, c) = layer(src, lengths)
     check.shape(f"memory of {call}", memory, (*src.shape, 2 * sizes[2]))
-    blank = torch.where(torch.arange(src.shape[1]) < lengths[:, None], src, pad)
+    real = torch.arange(src.shape[1]) < lengths[:, None]
+    say = "memory is 0 at a real token, whose id is pad_id; lengths alone say what is padding."
+    check.true(call, bool(memory[real].any(dim=-1).all()), say)
+    blank = torch.where(real, src, pad)
     note = "Positions from lengths on are padding, whatever they hold."
     check.values(f"{call}, other ids there", layer(blank, lengths), (memory, (h, c)), note=note)
     got, nothing = layer(torch.cat([src, src], dim=1), lengths), torch.zeros_like(memory)
@@ -172,6 +176,7 @@ def decoder(make: Any, rng: torch.Generator) -> None:
     shapes, token = [(1, 3, 2), (1, 3, 2), (3, 2, 6)], torch.tensor([4, 1, 6])
     h, c, memory = (torch.randn(shape, generator=rng, dtype=torch.float64) for shape in shapes)
     given = {"token": token, "h": h, "c": c, "memory": memory, "mask": mask}
+    check.kept("step(token, h, c, memory, mask)", partial(_step, layer), *given.values())
     formulas(layer, sizes, **given)
     before = _step(layer, **given)
     alone = _step(layer, token[1:2], h[:, 1:2], c[:, 1:2], memory[1:2], mask[1:2])
@@ -181,7 +186,6 @@ def decoder(make: Any, rng: torch.Generator) -> None:
     for name in PARTS:
         check.values(f"{name} of text 1 alone", alone[name], before[name][1:2], note="Texts are independent.")
         check.values(f"{name} with more padding", wide[name], before[name])
-    check.kept("step(token, h, c, memory, mask)", partial(_step, layer), *given.values())
     arrive(layer, lambda: _step(layer, **given)["logits"].square().sum())
     layer.eval()
     say = "it is not part of the decoder; store it as self.attention."
@@ -221,6 +225,8 @@ def _depends(call: str, layer: Any, token: Tensor, *given: Tensor) -> None:
     """Gradients reach state and memory; and logits move in more directions than the new h has."""
     h, c, memory, mask = *(part.clone().requires_grad_() for part in given[:3]), given[3]
     result, rows = _step(layer, token, h, c, memory, mask), []
+    say = "they are cut off from their gradient; return attention's weights as they are."
+    check.true(f"the weights of {call}", result["the weights"].requires_grad, say)
     for score in result["logits"][0]:
         memory.grad = None
         score.backward(retain_graph=True)
@@ -256,6 +262,8 @@ def decoding(decode: Any, known_decoder: Any, rng: Any) -> None:
         note = "Each row ends before its own first end symbol, and after at most max_len ids."
         check.values(call, decode(encoder, decoder, src, lengths, bos, eos, most), want, note=note)
         check.values(f"what the encoder received in {call}", encoder.seen, [(src, lengths)])
+        say = "the encoder's gradients are recorded; use torch.no_grad() round it, too."
+        check.true(call, encoder.graphs == [False], say)
         steps = len(decoder.seen)
         check.true(call, 0 < steps <= most, f"{steps} steps were made, expected at most max_len.")
         for at, seen in enumerate(decoder.seen):
@@ -267,6 +275,7 @@ def decoding(decode: Any, known_decoder: Any, rng: Any) -> None:
         decode(encoder, decoder, src, lengths, 1, 2, 3)
         got = encoder.training, decoder.training
         check.values("(encoder.training, decoder.training) afterwards", got, (one, two), note="As before.")
+    src, lengths = torch.tensor([[4, 5, 6], [7, 8, 9]]), torch.tensor([1, 2])  # never seen before
     check.kept("decode(src, lengths)", lambda *given: decode(encoder, decoder, *given, 1, 2, 3), src, lengths)
 
 

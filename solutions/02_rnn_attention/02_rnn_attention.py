@@ -121,6 +121,7 @@ with check.exercise("masked_softmax"):
         "a row in which all is blocked is 0 / 0; it needs its own care.": [right, [math.nan] * 3],
         "a row in which all is blocked looks nowhere, not everywhere.": [right, free],
     }
+    check.kept("masked_softmax(scores, mask)", masked_softmax, scores, mask)
     got, want = masked_softmax(scores, mask), torch.tensor([right, [0.0] * 3], dtype=torch.float64)
     check.values("masked_softmax(scores, mask)", got, want, axes=("row", "key"), known_wrong=wrong)
     call = "masked_softmax(scores[0], mask), a mask of more rows than scores,"
@@ -147,7 +148,6 @@ with check.exercise("masked_softmax"):
             check.values(call, masked_softmax(scores, mask), slow.masked_softmax(scores, mask))
     scores = torch.randn(3, 4, generator=rng, dtype=torch.float64)
     mask = torch.tensor([[True, False, True, True], [False] * 4, [True] * 4])
-    check.kept("masked_softmax(scores, mask)", masked_softmax, scores, mask)
     check.gradient("masked_softmax(scores, mask)", masked_softmax, (scores, mask))
     _, (grad, _) = check.backward(masked_softmax, (1e4 * scores, mask), scores.flip(0))
     call = "the gradient of masked_softmax(1e4 * scores, mask)"
@@ -347,7 +347,7 @@ with check.exercise("BilinearAttention", needs=("masked_softmax",)):
 #
 # Embed the tokens, then read them with **one bidirectional LSTM layer**: one direction from the left, one from the right. Memory at a position is both halves side by side, forward half first. The decoder's first state is the **sum** of both directions' last states, for `h` and for `c`.
 #
-# 1. Positions from `lengths` on are padding, **whatever ids they hold**. Memory there is 0, and nothing else may depend on them: neither on their number nor on the other texts of the batch.
+# 1. Positions from `lengths` on are padding, **whatever ids they hold**; those before are not. Memory there is 0, and nothing else may depend on them: neither on their number nor on the other texts of the batch.
 # 2. `lengths` come in any order; `S` may be larger than all of them. If there is not one length for each text, raise an error.
 #
 # **Predict first:** the backward half reads from the right. Where is its last state?
@@ -586,6 +586,7 @@ with check.exercise("sequence_loss"):
             want = slow.sequence_loss(logits, targets, pad_id)
             check.values(call, sequence_loss(logits, targets, pad_id=pad_id), want)
     logits, targets = torch.randn(2, 3, 4, generator=rng).double(), torch.tensor([[1, 2, 0], [3, 0, 0]])
+    check.kept("sequence_loss(logits, targets)", sequence_loss, logits, targets)
     got = sequence_loss(torch.cat([logits, logits], dim=1), torch.cat([targets, 0 * targets], dim=1))
     want, note = slow.sequence_loss(logits, targets, 0), "Padding must not dilute."
     check.values("sequence_loss with more padding", got, want, note=note)
@@ -599,7 +600,6 @@ with check.exercise("sequence_loss"):
         check.values(call, loss, torch.tensor(0.0).double(), note="All is padding: the loss is 0.")
         check.true(call, grad is not None, "it has no gradient; it must be 0, so that training can go on.")
         check.values(f"the gradient of {call}", grad, zero, note="All is padding: gradients are 0.")
-    check.kept("sequence_loss(logits, targets)", sequence_loss, logits, targets)
     for shape in [(2, 2), (2, 4), (1, 3), (2, 1), (3,), (3, 3), (6,), (2, 3, 1)]:
         given = torch.zeros(2, 3, 4), torch.ones(shape, dtype=torch.long)
         shown = f"sequence_loss(torch.zeros(2, 3, 4), torch.ones({shape}, dtype=torch.long))"
