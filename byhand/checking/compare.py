@@ -81,6 +81,8 @@ def _hint(name: str, wanted: str) -> str:
         return " Stay in torch: the way through NumPy cuts the gradient."
     if wanted in ("int", "bool") and name.startswith(("numpy.", "torch.Tensor")):
         return f" Wrap it in {wanted}(...)."
+    if wanted == "dict" and name in ("list", "tuple", "set"):
+        return " Each result goes under its name."
     if wanted in ("list", "tuple", "dict") and name.split(".")[0] in ("list", "tuple", "collections", "set"):
         return f" Wrap it in {wanted}(...)."
     if wanted in ("list", "tuple", "dict") and "." not in name and not hasattr(builtins, name):

@@ -16,6 +16,7 @@ from byhand.checking.failed import CheckFailed, origin_of
 
 _STEP = 1e-6
 _SEED = 0  # of the weights that turn an output into one number; any will do
+_SLOPES = "got is autograd's, want comes from finite differences."
 _CUT = "  Likely cause: .detach(), .item(), .numpy(), torch.tensor(...) or torch.no_grad() on the way."
 
 Backward = Callable[[Callable[..., Any], Sequence[Any], Any], tuple[Any, list[Any]]]
@@ -57,6 +58,8 @@ def wrong_gradient(
         return f"{call}: no gradient arrives, the result is cut off from its inputs.\n{_CUT}"
     for name, grad, want in zip(names, grads, wanted, strict=True):
         text = "" if want is None else _compared(f"{call}: the gradient of {name}", grad, want, tolerance)
+        if text and len(outputs) > 1 and _SLOPES in text:
+            text += "\n  Is one of the results detached?"
         if text:
             return text
     return ""
@@ -95,7 +98,7 @@ def _compared(label: str, grad: Any, want: Any, tolerance: float) -> str:
     if not wrong.any():
         return ""
     text = compare.entries(label, got, right, wrong, None)
-    return f"{text}\n  got is autograd's, want comes from finite differences."
+    return f"{text}\n  {_SLOPES}"
 
 
 def outputs_of(result: Any) -> list[Any]:

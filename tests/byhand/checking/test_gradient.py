@@ -79,6 +79,11 @@ def test_a_wrong_gradient_is_shown_with_input_entry_and_both_numbers() -> None:
     assert lines[3] == "  got is autograd's, want comes from finite differences."
 
 
+def test_one_detached_result_of_several_is_asked_for() -> None:
+    text = said(lambda x, y: (x * y, (2 * x).detach()), X, Y)
+    assert text.endswith("Is one of the results detached?")
+
+
 def test_a_detached_result_is_named() -> None:
     text = said(lambda x, y: (x * y).detach(), X, Y)
     assert text.startswith("f(x, y): no gradient arrives, the result is cut off from its inputs.")

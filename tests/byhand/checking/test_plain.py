@@ -42,6 +42,7 @@ def test_plain_values_equal_themselves(value: Any) -> None:
         ("abd", "abc", "got   'abd'\n  want  'abc'"),
         ((1, 2), [1, 2], "returned a tuple, not a list. Wrap it in list(...)."),
         (Pair(1, 2), (1, 2), "Return a plain tuple; a class of your own, such as a named tuple, is not one."),
+        ((1, 2), {"a": 1, "b": 2}, "returned a tuple, not a dict. Each result goes under its name."),
         ([1, 2, 4], [1, 2, 3], "1 of 3 elements differs, first at index 2.\n  got   4\n  want  3"),
         ([1, 2.0], [1, 2], "f(x)[1] is a float, not an int."),
         ([1], [1, 2], "has 1 element, expected 2.\n  got   [1]\n  want  [1, 2]"),
