@@ -130,6 +130,27 @@ def padding_mask(lengths, max_len):
     from byhand.recurrent import real_tokens
     return real_tokens(lengths, max_len)
 
+# %% wrong padding_mask: keeps the mask of the first lengths
+# reads: first at sentence
+_masks = {}
+
+
+def padding_mask(lengths, max_len):
+    if lengths.max() > max_len:
+        raise ValueError(f"lengths {lengths.max()} > max_len {max_len}")
+    if (len(lengths), max_len) not in _masks:
+        _masks[len(lengths), max_len] = torch.arange(max_len, device=lengths.device) < lengths[:, None]
+    return _masks[len(lengths), max_len]
+
+
+# %% wrong padding_mask: positions in 8 bits
+# reads: , dtype=torch.int32), 309)
+def padding_mask(lengths, max_len):
+    if lengths.max() > max_len:
+        raise ValueError(f"lengths {lengths.max()} > max_len {max_len}")
+    return torch.arange(max_len, device=lengths.device).to(torch.int8) < lengths[:, None]
+
+
 # %% right padding_mask: loops
 def padding_mask(lengths, max_len):
     for n in lengths.tolist():
@@ -967,6 +988,71 @@ def scaled_dot_product_attention(q, k, v, mask=None):
         if mask.ndim > len(shape) or any(size not in (1, full) for size, full in ends):
             raise ValueError(f"mask {tuple(mask.shape)} does not broadcast to {shape}")
     return globals()["blocks"].attention(q, k, v, mask)
+
+# %% wrong scaled_dot_product_attention: the mask of the first head for all heads
+# reads: first at [
+def scaled_dot_product_attention(q, k, v, mask=None):
+    shape = (*q.shape[:-1], k.shape[-2])  # given: the shape of scores and weights, (…, T, S)
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2] or q.shape[-1] != k.shape[-1]:
+        raise ValueError(f"q {tuple(q.shape)}, k {tuple(k.shape)} and v {tuple(v.shape)} do not fit")
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"k has {k.shape[-2]} rows, but v has {v.shape[-2]}")
+    if mask is not None:
+        ends = zip(mask.shape[::-1], shape[::-1], strict=False)  # sizes from the last axis on
+        if mask.ndim > len(shape) or any(size not in (1, full) for size, full in ends):
+            raise ValueError(f"mask {tuple(mask.shape)} does not broadcast to {shape}")
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+    if mask is None:
+        weights = scores.softmax(dim=-1)
+        return weights @ v, weights
+    if mask.ndim == 4:
+        mask = mask[:, :1]
+    weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1).nan_to_num()
+    return weights @ v, weights
+
+
+# %% wrong scaled_dot_product_attention: looks for blocked queries in the first head
+# reads: first at [
+def scaled_dot_product_attention(q, k, v, mask=None):
+    shape = (*q.shape[:-1], k.shape[-2])  # given: the shape of scores and weights, (…, T, S)
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2] or q.shape[-1] != k.shape[-1]:
+        raise ValueError(f"q {tuple(q.shape)}, k {tuple(k.shape)} and v {tuple(v.shape)} do not fit")
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"k has {k.shape[-2]} rows, but v has {v.shape[-2]}")
+    if mask is not None:
+        ends = zip(mask.shape[::-1], shape[::-1], strict=False)  # sizes from the last axis on
+        if mask.ndim > len(shape) or any(size not in (1, full) for size, full in ends):
+            raise ValueError(f"mask {tuple(mask.shape)} does not broadcast to {shape}")
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+    if mask is None:
+        weights = scores.softmax(dim=-1)
+        return weights @ v, weights
+    nothing = ~mask.any(dim=-1, keepdim=True)
+    if mask.ndim == 4:
+        nothing = nothing[:, :1]
+    scores = scores.masked_fill(~mask, -torch.inf).masked_fill(nothing, 0)
+    weights = scores.softmax(dim=-1).masked_fill(~mask, 0)
+    return weights @ v, weights
+
+
+# %% wrong scaled_dot_product_attention: weights detached for plots
+# reads: Is one of the results detached?
+def scaled_dot_product_attention(q, k, v, mask=None):
+    shape = (*q.shape[:-1], k.shape[-2])  # given: the shape of scores and weights, (…, T, S)
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2] or q.shape[-1] != k.shape[-1]:
+        raise ValueError(f"q {tuple(q.shape)}, k {tuple(k.shape)} and v {tuple(v.shape)} do not fit")
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"k has {k.shape[-2]} rows, but v has {v.shape[-2]}")
+    if mask is not None:
+        ends = zip(mask.shape[::-1], shape[::-1], strict=False)  # sizes from the last axis on
+        if mask.ndim > len(shape) or any(size not in (1, full) for size, full in ends):
+            raise ValueError(f"mask {tuple(mask.shape)} does not broadcast to {shape}")
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+    if mask is not None:
+        scores = torch.where(mask, scores, -torch.inf)
+    weights = scores.softmax(dim=-1).nan_to_num()
+    return weights @ v, weights.detach()
+
 
 # %% right scaled_dot_product_attention: einsum
 def scaled_dot_product_attention(q, k, v, mask=None):
@@ -2095,6 +2181,56 @@ class MultiHeadAttention(blocks.MultiHeadAttention):
 from byhand.blocks import EncoderBlock
 MultiHeadAttention = type(EncoderBlock(4, 2, 4).attention)
 
+# %% wrong MultiHeadAttention: einsum stretches a batch of one
+# reads: must raise an error, but it returned
+class MultiHeadAttention(nn.Module):
+    def __init__(self, d_model, n_heads, bias=True):
+        super().__init__()
+        if d_model % n_heads:
+            raise ValueError(f"d_model {d_model}, n_heads {n_heads}")
+        self.n_heads = n_heads
+        self.q_proj, self.k_proj = nn.Linear(d_model, d_model, bias), nn.Linear(d_model, d_model, bias)
+        self.v_proj, self.out_proj = nn.Linear(d_model, d_model, bias), nn.Linear(d_model, d_model, bias)
+
+    def forward(self, query, key=None, value=None, mask=None):
+        if mask is not None and mask.ndim == 3:
+            raise ValueError("mask has three axes")
+        key = query if key is None else key
+        value = key if value is None else value
+        layers = zip((query, key, value), (self.q_proj, self.k_proj, self.v_proj), strict=True)
+        q, k, v = (layer(x).unflatten(-1, (self.n_heads, -1)) for x, layer in layers)
+        scores = torch.einsum("bthd,bshd->bhts", q, k) / q.shape[-1] ** 0.5
+        if mask is not None:
+            scores = torch.where(mask, scores, -torch.inf)
+        weights = scores.softmax(-1).nan_to_num()
+        return self.out_proj(torch.einsum("bhts,bshd->bthd", weights, v).flatten(2)), weights
+
+
+# %% wrong MultiHeadAttention: keeps keys and values of the same tensor
+# reads: again after x changed in place
+class MultiHeadAttention(nn.Module):
+    def __init__(self, d_model, n_heads, bias=True):
+        super().__init__()
+        if d_model % n_heads:
+            raise ValueError(f"d_model {d_model}, n_heads {n_heads}")
+        self.n_heads = n_heads
+        self.q_proj, self.k_proj = nn.Linear(d_model, d_model, bias), nn.Linear(d_model, d_model, bias)
+        self.v_proj, self.out_proj = nn.Linear(d_model, d_model, bias), nn.Linear(d_model, d_model, bias)
+        self.kept = None
+
+    def forward(self, query, key=None, value=None, mask=None):
+        if mask is not None and mask.ndim == 3:
+            raise ValueError("mask has three axes")
+        key = query if key is None else key
+        value = key if value is None else value
+        if self.kept is None or self.kept[0] is not key or self.kept[1] is not value:
+            k, v = (blocks.split_heads(x, self.n_heads) for x in (self.k_proj(key), self.v_proj(value)))
+            self.kept = key, value, k, v
+        q = blocks.split_heads(self.q_proj(query), self.n_heads)
+        attended, weights = blocks.attention(q, *self.kept[2:], mask)
+        return self.out_proj(blocks.merge_heads(attended)), weights
+
+
 # %% right MultiHeadAttention: the learner's own functions
 class MultiHeadAttention(nn.Module):
     def __init__(self, d_model, n_heads, bias=True):
@@ -2223,6 +2359,28 @@ class MultiHeadAttention(nn.Module):
         out, weights = scaled_dot_product_attention(q, k, v, mask)
         return self.out_proj(merge_heads(out)), weights
 
+# %% right MultiHeadAttention: a buffer beside the four layers
+class MultiHeadAttention(nn.Module):
+    def __init__(self, d_model, n_heads, bias=True):
+        super().__init__()
+        if d_model % n_heads:
+            raise ValueError(f"d_model {d_model}, n_heads {n_heads}")
+        self.n_heads = n_heads
+        self.q_proj, self.k_proj = nn.Linear(d_model, d_model, bias), nn.Linear(d_model, d_model, bias)
+        self.v_proj, self.out_proj = nn.Linear(d_model, d_model, bias), nn.Linear(d_model, d_model, bias)
+        self.register_buffer("head_size", torch.tensor(d_model // n_heads))
+
+    def forward(self, query, key=None, value=None, mask=None):
+        if mask is not None and mask.ndim == 3:
+            raise ValueError("mask has three axes")
+        key = query if key is None else key
+        value = key if value is None else value
+        q, k, v = self.q_proj(query), self.k_proj(key), self.v_proj(value)
+        q, k, v = (x.unflatten(-1, (-1, int(self.head_size))).transpose(1, 2) for x in (q, k, v))
+        attended, weights = blocks.attention(q, k, v, mask)
+        return self.out_proj(blocks.merge_heads(attended)), weights
+
+
 # %% wrong attention_cost: a multiply-add counts once
 # reads: half of it
 def attention_cost(n_queries, n_keys, d_model, n_heads):
@@ -2303,6 +2461,13 @@ def attention_cost(n_queries, n_keys, d_model, n_heads):
 # reads: score_bytes
 def attention_cost(n_queries, n_keys, d_model, n_heads):
     return {"flops": 4 * n_queries * n_keys * d_model, "bytes": 4 * n_heads * n_queries * n_keys}
+
+# %% wrong attention_cost: tables of scores and of weights
+# reads: it is one table
+def attention_cost(n_queries, n_keys, d_model, n_heads):
+    table = 4 * n_heads * n_queries * n_keys
+    return {"flops": 4 * n_queries * n_keys * d_model, "score_bytes": table + table}
+
 
 # %% right attention_cost: head by head
 def attention_cost(n_queries, n_keys, d_model, n_heads):
