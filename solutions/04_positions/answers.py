@@ -83,6 +83,15 @@ def sinusoidal_encoding(n_positions, d_model, base=10000.0):
 def sinusoidal_encoding(n_positions, d_model, base=10000.0):
     return blocks.sinusoidal_encoding(n_positions, d_model, base)
 
+# %% wrong sinusoidal_encoding: the 2 of 2i counted twice
+# reads: or the exponent is 4i/E
+def sinusoidal_encoding(n_positions, d_model, base=10000.0):
+    table, even = torch.zeros(n_positions, d_model), torch.arange(0, d_model, 2)
+    angle = torch.arange(n_positions)[:, None] / base ** (2 * even / d_model)
+    table[:, 0::2], table[:, 1::2] = angle.sin(), angle.cos()[:, : d_model // 2]
+    return table
+
+
 # %% right sinusoidal_encoding: plain loops
 import math
 
@@ -237,6 +246,18 @@ def offset_matrix(offset, d_model, base=10000.0):
     matrix[even, even] = matrix[even + 1, even + 1] = angles.cos()
     matrix[even, even + 1], matrix[even + 1, even] = angles.sin(), -angles.sin()
     return matrix
+
+# %% wrong offset_matrix: the 2 of 2i counted twice
+# reads: or the exponent is 4i/E
+def offset_matrix(offset, d_model, base=10000.0):
+    if d_model % 2:
+        raise ValueError(f"d_model {d_model}")
+    matrix, even = torch.zeros(d_model, d_model), torch.arange(0, d_model, 2)
+    angle = offset * base ** (-2 * even / d_model)
+    matrix[even, even] = matrix[even + 1, even + 1] = angle.cos()
+    matrix[even, even + 1], matrix[even + 1, even] = angle.sin(), -angle.sin()
+    return matrix
+
 
 # %% right offset_matrix: loops
 import math
@@ -456,7 +477,7 @@ def count_poles(n_positions, d_model, limit):
     return float(((1 / (angles.cos() - angles.sin())).abs() > limit).double().mean())
 
 # %% wrong count_poles: rows with a pole
-# reads: count_poles(
+# reads: count entries, not rows
 def count_poles(n_positions, d_model, limit):
     angles = torch.arange(n_positions).double()[:, None] / 10000 ** (torch.arange(d_model).double() / d_model)
     return int(((1 / (angles.cos() - angles.sin())).abs() > limit).any(dim=1).sum())
@@ -472,6 +493,14 @@ def count_poles(n_positions, d_model, limit):
 def count_poles(n_positions, d_model, limit):
     angles = torch.arange(n_positions).double()[:, None] / 10000 ** (torch.arange(d_model).double() / d_model)
     return int((1 / (angles.cos() - angles.sin())).abs().max())
+
+# %% wrong count_poles: limit in float32
+# reads: before any rounding
+def count_poles(n_positions, d_model, limit):
+    rows, columns = torch.arange(n_positions).double(), torch.arange(d_model).double()
+    angle = rows[:, None] / 10000 ** (columns / d_model)
+    return int(((1 / (angle.cos() - angle.sin())).abs() > torch.tensor(limit)).sum())
+
 
 # %% right count_poles: loops
 import math
@@ -758,6 +787,20 @@ class LearnedPositions(nn.Module):
             raise OutsideError("start + tokens", start + x.shape[-2], "weight rows", self.weight.shape[0])
         return torch.add(x, self.weight.narrow(0, start, x.shape[-2]).expand_as(x[0]).expand(x.shape)
                          if x.shape[-1] == self.weight.shape[-1] else self.weight.view(x.shape))
+
+# %% right LearnedPositions: a buffer of places, as BERT has one
+class LearnedPositions(nn.Module):
+    def __init__(self, max_positions, d_model):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(max_positions, d_model))
+        self.register_buffer("places", torch.arange(max_positions))
+
+    def forward(self, x, start=0):
+        end = start + x.shape[1]
+        if start < 0 or end > len(self.places) or x.shape[2] != self.weight.shape[1]:
+            raise ValueError(f"x {tuple(x.shape)} at {start} to {end}, but {len(self.places)} places")
+        return x + self.weight[self.places[start:end]]
+
 
 # %% wrong combine_positions: positions first
 # reads: x comes first
@@ -1254,6 +1297,20 @@ def apply_rope(x, positions, base=10000.0):
     angles = positions[:, None] * base ** (-torch.arange(0, x.shape[-1], 2) / x.shape[-1])
     c, s, x0, x1 = angles.cos(), angles.sin(), x.detach()[..., 0::2], x.detach()[..., 1::2]
     return torch.stack([x0 * c - x1 * s, x0 * s + x1 * c], dim=-1).flatten(-2).to(x.dtype)
+
+# %% wrong apply_rope: the 2 of 2i counted twice
+# reads: or the exponent is 4i/D
+def apply_rope(x, positions, base=10000.0):
+    if x.shape[-1] % 2:
+        raise ValueError(f"x has {x.shape[-1]} features")
+    if positions.shape != x.shape[-2:-1]:
+        raise ValueError(f"x {tuple(x.shape)}, positions {tuple(positions.shape)}")
+    even = torch.arange(0, x.shape[-1], 2).double()
+    angle = positions[:, None] * base ** (-2 * even / x.shape[-1])
+    cos, sin, first, second = angle.cos(), angle.sin(), x[..., 0::2], x[..., 1::2]
+    pairs = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    return pairs.flatten(-2).to(x.dtype)
+
 
 # %% right apply_rope: complex numbers
 def apply_rope(x, positions, base=10000.0):
