@@ -2206,31 +2206,6 @@ class MultiHeadAttention(nn.Module):
         return self.out_proj(torch.einsum("bhts,bshd->bthd", weights, v).flatten(2)), weights
 
 
-# %% wrong MultiHeadAttention: keeps keys and values of the same tensor
-# reads: again after x changed in place
-class MultiHeadAttention(nn.Module):
-    def __init__(self, d_model, n_heads, bias=True):
-        super().__init__()
-        if d_model % n_heads:
-            raise ValueError(f"d_model {d_model}, n_heads {n_heads}")
-        self.n_heads = n_heads
-        self.q_proj, self.k_proj = nn.Linear(d_model, d_model, bias), nn.Linear(d_model, d_model, bias)
-        self.v_proj, self.out_proj = nn.Linear(d_model, d_model, bias), nn.Linear(d_model, d_model, bias)
-        self.kept = None
-
-    def forward(self, query, key=None, value=None, mask=None):
-        if mask is not None and mask.ndim == 3:
-            raise ValueError("mask has three axes")
-        key = query if key is None else key
-        value = key if value is None else value
-        if self.kept is None or self.kept[0] is not key or self.kept[1] is not value:
-            k, v = (blocks.split_heads(x, self.n_heads) for x in (self.k_proj(key), self.v_proj(value)))
-            self.kept = key, value, k, v
-        q = blocks.split_heads(self.q_proj(query), self.n_heads)
-        attended, weights = blocks.attention(q, *self.kept[2:], mask)
-        return self.out_proj(blocks.merge_heads(attended)), weights
-
-
 # %% right MultiHeadAttention: the learner's own functions
 class MultiHeadAttention(nn.Module):
     def __init__(self, d_model, n_heads, bias=True):
