@@ -155,6 +155,15 @@ def reached(call: str, function: Callable[..., Tensor], **inputs: Tensor) -> Non
         check.true(what, found is not None and bool(found.isfinite().all()), say)
 
 
+def append_twice(make: Callable[[int], Any], x: Tensor) -> Any:
+    """What the second of two appends returns. Runs where the answer runs: gradients through what a cache
+    keeps from call to call do not cross to another process.
+    """
+    cache = make(3)
+    cache.append(x[:2], 2 * x[:2])
+    return cache.append(x[2:], 2 * x[2:])
+
+
 def stays_small(make: Callable[[int], Any]) -> None:
     """Eight caches of 2 positions, each after 33 MiB of keys, need 180 MiB together at most; one of 1
     position, after sixteen of 33 MiB one after the other, 400 MiB: each crosses to another process and back.

@@ -14,6 +14,8 @@ import torch
 
 from byhand import attends, blocks, check, meter, plot
 
+append_twice = attends.append_twice  # for the check of Exercise 8
+
 # %% [markdown]
 # ## The idea: not everybody needs everybody
 # In most texts, what a word needs is near. So let each query see a **window** of keys. A mask alone saves nothing: the hidden scores are computed, stored and thrown away. To save, never compute them.
@@ -536,7 +538,7 @@ with check.exercise("linear_attention"):
     check.values(call, got, want[2:], known_wrong=wrong, note="One query, at position 2 of three.", **rules)
     far, note = torch.full((2, 2), -1000.0), "Where the sum below the line is 0, the output is 0."
     for causal in (False, True):
-        got, call = linear_attention(q, k - 22, v**0, causal), f"linear_attention(q, k - 22, v**0, {causal})"
+        got, call = linear_attention(q, k - 33, v**0, causal), f"linear_attention(q, k - 33, v**0, {causal})"
         check.values(call, got, v**0, note="No eps: a small sum below the line divides as it is.", **rules)
         call = f"linear_attention(q, torch.full((2, 2), -1000.0), torch.ones(2, 1), causal={causal})"
         got = linear_attention(torch.zeros(2, 2), far, torch.ones(2, 1), causal=causal)
@@ -719,9 +721,7 @@ ax = plot.lines(range(4, 33, 4), series, xlabel="keys read (tokens)", ylabel="ou
 # ### Exercise 8 · `RollingCache` — 2 points, difficulty 2/3, importance 3/3, about 12 minutes
 # A model that writes keeps the keys and values of earlier tokens. With a window, old ones are never asked again, so forget them: the memory stays constant, however long the chat.
 #
-# `append(k, v)` adds $n \ge 1$ positions and returns keys and values of the **last** `window` positions, oldest first, or fewer if there were fewer. $n$ may exceed `window`.
-#
-# A slice such as `x[..., -3:, :]` is a **view**: it keeps all of `x` in memory. `clone` it.
+# `append(k, v)` adds $n \ge 1$ positions and returns keys and values of the **last** `window` positions, oldest first, or fewer if there were fewer. $n$ may exceed `window`. A slice such as `x[..., -3:, :]` is a **view**: it keeps all of `x` in memory. `clone` it.
 #
 # **Predict first:** which cache serves `window_mask(…, w, causal=True)`?
 # <details><summary>Answer</summary>RollingCache(w + 1): the query's own key is one of them.</details>
@@ -798,8 +798,8 @@ with check.exercise("RollingCache"):
     first = big.append(check.randn(2, 2), check.randn(2, 2))[0].clone()
     big.append(new, new)
     check.values("keys, at the third append, of the first one", big.append(new, new)[0][:2], first)
-    both = lambda x: RollingCache(3).append(x, 2 * x)
-    check.gradient("RollingCache(3).append(x, 2 * x)", both, [check.randn(4, 2)])
+    call = "cache.append(x[2:], 2 * x[2:]), after cache.append(x[:2], 2 * x[:2]), cache = RollingCache(3)"
+    check.gradient(call, lambda x: append_twice(RollingCache, x), [check.randn(4, 2)])
     q, k, v, cache = check.randn(2, 11, 4), check.randn(2, 11, 4), check.randn(2, 11, 5), RollingCache(4)
     want, _ = blocks.attention(q, k, v, blocks.window_mask(11, 11, 3, causal=True))
     for t in range(11):

@@ -2040,6 +2040,22 @@ def linear_attention(q, k, v, causal=False):
         lower = (q @ k.sum(-2)[..., None])
     return upper / lower.clamp(min=1e-3)
 
+# %% wrong linear_attention: a tiny floor below the line
+# reads: a small sum below the line divides as it is
+def linear_attention(q, k, v, causal=False):
+    attends.check_sizes(q, k, v, aligned=causal)
+    q, k = torch.nn.functional.elu(q) + 1, torch.nn.functional.elu(k) + 1
+    if causal:
+        T = q.shape[-2]
+        upper = torch.cumsum(torch.einsum("...sd,...se->...sde", k, v), -3)[..., -T:, :, :]
+        lower = torch.cumsum(k, -2)[..., -T:, :]
+        upper = torch.einsum("...td,...tde->...te", q, upper)
+        lower = torch.einsum("...td,...td->...t", q, lower)[..., None]
+    else:
+        upper = q @ torch.einsum("...sd,...se->...de", k, v)
+        lower = (q @ k.sum(-2)[..., None])
+    return upper / lower.clamp(min=1e-12)
+
 # %% wrong linear_attention: nan replaced afterwards, so the gradient is nan
 # reads: gradient
 def linear_attention(q, k, v, causal=False):
@@ -3299,6 +3315,23 @@ class RollingCache:
             v = torch.cat([self.v, v], dim=-2)
         self.k = k[..., -self.window :, :].detach().clone()
         self.v = v[..., -self.window :, :].detach().clone()
+        return self.k, self.v
+
+# %% wrong RollingCache: the past is detached
+# reads: after cache.append(x[:2], 2 * x[:2]), cache = RollingCache(3): the gradient
+class RollingCache:
+    def __init__(self, window):
+        attends.at_least(1, window=window)
+        self.window, self.k, self.v = window, None, None
+
+    def _join(self, old, new):
+        both = new if old is None else torch.cat([old.detach(), new], dim=-2)
+        return both[..., -self.window :, :].clone()
+
+    def append(self, k, v):
+        if k.shape[:-1] != v.shape[:-1]:
+            raise ValueError(f"k {tuple(k.shape)}, v {tuple(v.shape)}")
+        self.k, self.v = self._join(self.k, k), self._join(self.v, v)
         return self.k, self.v
 
 # %% wrong RollingCache: values not cut
