@@ -14,9 +14,10 @@ from matplotlib.axes import Axes
 from byhand import plot
 from byhand.figure import begin, end
 from byhand.translation import tuning
-from byhand.translation.tuning_ways import PIECES
+from byhand.translation.tuning_ways import BOTH, PIECES
 
-ONE, LORA = "#31688e", "#c2410c"
+LONGER = "in both, for longer"
+ONE, LORA, OWN = "#31688e", "#c2410c", "#15803d"
 
 
 def directions(*, title: str = "", caption: str = "") -> Axes:
@@ -43,14 +44,19 @@ def directions_in_words() -> str:
 def means(mark: str, numbers: dict[str, Any] | None = None) -> dict[str, tuple[float, float, float]]:
     """Way -> (share trained, mean change of a mark against the base, its standard deviation over seeds)."""
     found = numbers or tuning.measured()
-    base, most = found["base"]["test"][mark], min(run["steps"] for run in found["runs"])
-    runs = [run for run in found["runs"] if run["steps"] == most]
-    result = {}
-    for way in dict.fromkeys(run["way"] for run in runs):
-        own = [run for run in runs if run["way"] == way]
+    base, result = found["base"]["test"][mark], {}
+    for way in dict.fromkeys(run["way"] for run in found["runs"]):
+        own = runs_of(way, found)
         mean, spread = tuning.mean_and_spread([run["test"][mark] - base for run in own])
         result[str(way)] = (own[0]["trained"], mean, spread)
     return dict(sorted(result.items(), key=lambda row: row[1][0]))
+
+
+def runs_of(way: str, numbers: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs of a way over seeds; of those that went on too long, none."""
+    own = [run for run in numbers["runs"] if run["way"] == way]
+    least = min(run["steps"] for run in own)
+    return [run for run in own if run["steps"] == least]
 
 
 def gained(mark: str = "menus BLEU", *, title: str = "", caption: str = "") -> Axes:
@@ -110,35 +116,67 @@ def shares(mark: str, found: dict[str, Any]) -> dict[str, tuple[float, float]]:
     rows = means(mark, found)
     most = rows["full"][1]
     kinds = {"in the layers": f"LoRA, rank {found['facts']['rank']}", "in the pieces of menus": PIECES}
+    kinds |= {LONGER: BOTH} if BOTH in rows else {}
     return {kind: (rows[way][1] / most, rows[way][2] / most) for kind, way in kinds.items()}
 
 
 def by_size(mark: str = "menus BLEU", *, title: str = "", caption: str = "") -> Axes:
     """The share of full fine-tuning's gain that LoRA reaches, against the size of the base."""
-    bases = list(map(tuning.measured, tuning.BASES))
-    sizes = [one["facts"]["numbers"] / 1e6 for one in bases]
     ax, seen = begin(None, 6.4, 3.6), []
-    for kind, colour in zip(shares(mark, bases[0]), (ONE, LORA), strict=True):
-        found = [shares(mark, one)[kind] for one in bases]
-        heights, spreads = ([100 * row[at] for row in found] for at in (0, 1))
+    for (kind, rows), colour in zip(_by_kind(mark).items(), (ONE, LORA, OWN), strict=False):
+        sizes = [size for size, _ in rows]
+        heights, spreads = ([100 * row[at] for _, row in rows] for at in (0, 1))
         ax.errorbar(sizes, heights, spreads, fmt="o-", color=colour, capsize=3, markersize=5, label=kind)
         seen.append(f"{kind}: " + ", ".join(f"{height:.0f} %" for height in heights))
     ax.set(xlabel="numbers of the base (millions)", ylabel=f"% of the gain in {mark}", ylim=(0, 105))
-    ax.set_xticks(sizes, [f"{size:.1f}" for size in sizes])
+    ax.set_xticks(every := [tuning.measured(base)["facts"]["numbers"] / 1e6 for base in tuning.BASES])
+    ax.set_xticklabels([f"{size:.1f}" for size in every])
     ax.legend(title="LoRA", loc="lower right", fontsize="small")
     ax.grid(alpha=0.25)
     return end(ax, title, caption, "; ".join(seen), own=True)
 
 
+def _by_kind(mark: str) -> dict[str, list[tuple[float, tuple[float, float]]]]:
+    """Kind of LoRA -> millions of numbers of a base, and what was reached there: see shares."""
+    found: dict[str, list[tuple[float, tuple[float, float]]]] = {}
+    for base in map(tuning.measured, tuning.BASES):
+        for kind, share in shares(mark, base).items():
+            found.setdefault(kind, []).append((base["facts"]["numbers"] / 1e6, share))
+    return found
+
+
 def by_size_in_words(mark: str = "menus BLEU") -> str:
     """The same as a sentence, which is the figure's caption."""
-    bases = list(map(tuning.measured, tuning.BASES))
     said = []
-    for kind in shares(mark, bases[0]):
-        first, *_, last = (shares(mark, one)[kind][0] for one in bases)
-        said.append(f"{kind} {first:.0%} and {last:.0%}")
+    for kind, rows in _by_kind(mark).items():
+        first, last = (f"{rows[at][1][0]:.0%}" for at in (0, -1))
+        said.append(f"{kind} {first} and {last}" if len(rows) > 1 else f"{kind} {last}, in the largest alone")
     reached = f"LoRA's share of what full fine-tuning gains in {mark}, in the smallest and the largest base"
     return f"What to see: {reached}: {'; '.join(said)}."
+
+
+def at_its_best() -> str:
+    """On the largest base: all numbers; LoRA with its own rate and steps; all numbers for too long."""
+    found = tuning.measured(tuning.BASES[-1])
+    full, both = (runs_of(way, found) for way in ("full", BOTH))
+    long = [run for run in found["runs"] if run["way"] == "full" and run not in full]
+    reached, forgotten = (shares(mark, found)[LONGER][0] for mark in ("menus BLEU", "general BLEU"))
+    parts = [_told(runs, found["base"]["test"]) for runs in (full, both, long)]
+    share = f"So LoRA reaches {reached:.0%} of the gain and forgets {forgotten:.0%} as much. For longer:"
+    return "\n".join([*parts[:2], share, parts[2]])
+
+
+def _told(runs: list[dict[str, Any]], base: tuning.Marks) -> str:
+    """What some runs of one way changed on average, from seed to seed with what deviation."""
+    first, marks = runs[0], []
+    for mark in ("menus BLEU", "general BLEU"):
+        mean, spread = tuning.mean_and_spread([run["test"][mark] - base[mark] for run in runs])
+        marks.append(f"{mark} {mean:+.1f}" + (f" ± {spread:.1f}" if len(runs) > 1 else ""))
+    loss, _ = tuning.mean_and_spread([run["valid"][-1][1] for run in runs])
+    head = (
+        f"{first['way']}, {first['trained']:.1%} of the numbers, {first['steps']:,} steps, seeds: {len(runs)}"
+    )
+    return f"{head}\n  {', '.join(marks)}, loss on other menus {loss:.2f}"
 
 
 def lost(mark: str = "general BLEU", *, title: str = "", caption: str = "") -> Axes:

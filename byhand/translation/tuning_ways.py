@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,14 +34,14 @@ EVERY = 60  # steps between two measurements of the validation loss
 ALL = ("q_proj", "k_proj", "v_proj", "out_proj", "up", "down")
 RANK, ALPHA, RATE = 3, 48.0, 3e-3  # the lesson's own
 SCALE = ALPHA / RANK
-PIECES = "LoRA, pieces of menus"
+PIECES, BOTH = "LoRA, pieces of menus", "LoRA, pieces and layers"
 TABLE_ALPHA = 33 * SCALE  # whatever its rank: with SCALE itself, corrections of higher rank stepped too far
 ROWS = 1100  # with rank 33 in the table, 1.9 % of all numbers, as many as RANK in every linear layer
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way of fine-tuning. keep: patterns of parameters to train, where not all are.
+    """A way of fine-tuning. keep: patterns of parameters to train as they are, where not all are.
 
     rank: LoRA's, in every linear layer. table: that of a correction of the embedding table, which is also the
     head, in the rows of the ROWS pieces that menus use most.
@@ -52,21 +53,28 @@ class Way:
     rank: int = 0
     table: int = 0
     decay: float = 0.0  # of rates by layer
+    dropout: float | None = None  # None: as in the base
+    betas: tuple[float, float] = (0.9, 0.999)  # Adam's
 
     def prepare(self, model: nn.Module) -> None:
         if self.rank:
             lora.inject_lora(model, ALL, self.rank, SCALE * self.rank)
         elif self.keep or self.table:
-            for name, part in model.named_parameters():
-                part.requires_grad_(any(fnmatchcase(name, pattern) for pattern in self.keep))
+            model.requires_grad_(False)
+        for name, weight in model.named_parameters():
+            if any(fnmatchcase(name, pattern) for pattern in self.keep):
+                weight.requires_grad_(True)
         if self.table:
             table: Any = model.get_submodule("embedding")
             change = Corrected(self.table, commonest_pieces(ROWS), table.embedding_dim)
             parametrize.register_parametrization(table, "weight", change)
+        for part in model.modules():
+            if isinstance(part, nn.Dropout) and self.dropout is not None:
+                part.p = self.dropout
 
     def optimizer(self, model: nn.Module) -> Callable[..., torch.optim.Optimizer]:
         if not self.decay:
-            return torch.optim.Adam
+            return partial(torch.optim.Adam, betas=self.betas)
         groups = by_layer(model, self.decay)
         return lambda _, lr: torch.optim.Adam([{"params": part, "lr": lr * share} for part, share in groups])
 

@@ -148,7 +148,7 @@ def test_bars_are_the_mean_less_two_standard_deviations_and_at_least_a_point():
 @pytest.fixture
 def few(tiny, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs of two or three steps, one seed of each; the ways that were run."""
-    for name, value in {"STEPS": 2, "LONG": 3, "SEEDS": (0,), "OWN_SEEDS": (0,)}.items():
+    for name, value in {"STEPS": 2, "LONG": 3, "OWN_STEPS": 3, "SEEDS": (0,), "OWN_SEEDS": (0,)}.items():
         monkeypatch.setattr(tuning_runs, name, value)
     done: list[str] = []
     real = tuning_runs.run
@@ -176,13 +176,14 @@ def test_a_larger_base_is_trained_once_and_its_runs_have_a_file_of_their_own(
     monkeypatch.setattr(tuning_runs, "ROWS", 4)  # else 2 % of so few numbers are none
     monkeypatch.setattr(tuning_ways, "ROWS", 4)
     assert tuning_runs.main(["--base", "large"]) == 0
-    assert few == ["full", "LoRA, rank 3", tuning_ways.PIECES]
+    assert few == ["full", "LoRA, rank 3", tuning_ways.PIECES, tuning_ways.BOTH, "full"]
     assert not tuning.NUMBERS.exists()
     found = json.loads(tuning.numbers("large").read_text())
     assert found["facts"]["numbers"] == tuning_bases.size("large")[0] != tuning_bases.size("shipped")[0]
-    assert found["runs"][-1]["trained"] <= tuning_runs.SHARE
+    [pieces] = [run for run in found["runs"] if run["way"] == tuning_ways.PIECES]
+    assert pieces["trained"] <= tuning_runs.SHARE
     monkeypatch.setattr(tuning_bases, "LARGER", {"large": (*small[:-2], "steps=4", "eval_every=0")})
-    assert len(tuning_runs.missing(tuning_runs.kept("large"), "large")) == 3
+    assert len(tuning_runs.missing(tuning_runs.kept("large"), "large")) == 5
 
 
 @pytest.mark.usefixtures("tiny")
@@ -267,3 +268,12 @@ def test_every_run_of_the_lessons_own_way_reaches_the_bars():
     own = [run for run in tuning.measured()["runs"] if run["rank"] == tuning_ways.RANK]
     assert [tuning.below(run["test"], "test") for run in own] == [""] * len(tuning_runs.OWN_SEEDS)
     assert [tuning.below(run["valid marks"], "valid") for run in own] == [""] * len(own)
+
+
+def test_a_way_may_have_a_dropout_of_its_own(tiny: object) -> None:
+    rates = {None: set[float](), 0.25: set[float]()}
+    for dropout in rates:
+        model = tuning.start()
+        tuning_ways.Way("all", 1e-3, dropout=dropout).prepare(model)
+        rates[dropout] |= {part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)}
+    assert rates[0.25] == {0.25} != rates[None]
