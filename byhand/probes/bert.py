@@ -3,7 +3,7 @@
     probe_bert.loading(load_minilm, check.generator())
 
 What is right comes from BERT made of torch's own layers (minilm.reference).
-Order: asking with a mask, what is right, what is refused.
+Order: asking with a mask, what is right, eps, what is refused.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ def attended(model: Any, tokens: Tensor, real: Tensor) -> Any:
 
 def loading(load: Any, rng: torch.Generator) -> None:
     """load(state_dict, n_heads) is lesson 06's load_minilm."""
-    for H, (V, E, F, L, P) in [(2, (11, 8, 12, 2, 6)), (4, (7, 4, 5, 1, 9)), (3, (20, 12, 30, 3, 5))]:
+    sizes = [(2, (11, 8, 12, 2, 6)), (4, (7, 4, 5, 1, 9)), (3, (20, 12, 30, 3, 5)), (1, (5, 12, 6, 11, 3))]
+    for kinds, (H, (V, E, F, L, P)) in enumerate(sizes, 1):
         state = minilm.made_up(rng, V, E, F, L, P)
+        state["embeddings.token_type_embeddings.weight"] = torch.randn(kinds, E, generator=rng)
         before = {name: part.clone() for name, part in state.items()}
         call = f"load_minilm(state_dict, n_heads={H}), {L} layers of size {E}"
         model = load(state, n_heads=H)
@@ -68,7 +70,22 @@ def loading(load: Any, rng: torch.Generator) -> None:
             note="Copy the numbers.",
             tolerance=1e-4,
         )
+    _eps(load, rng)
     _refuses(load, rng)
+
+
+def _eps(load: Any, rng: torch.Generator) -> None:
+    """All norms have eps 1e-12: what they read here has a variance of about 1e-6."""
+    state, tokens = minilm.made_up(rng, 11, 8, 12, 2, 6), torch.tensor([[1, 2, 3], [4, 5, 6]])
+    last = "encoder.layer.1.output.LayerNorm."
+    for name, part in state.items():
+        small = name.startswith("embeddings.") or "LayerNorm" in name or ".output.dense." in name
+        if small and not name.startswith(last) and part.is_floating_point():
+            part.mul_(1e-3)
+    want = minilm.reference(state, 2, tokens, tokens > 0).float()
+    note = "What the norms read is small here. Is the eps of all of them 1e-12?"
+    call = "load_minilm(state_dict with small numbers)(tokens)"
+    check.values(call, load(state, n_heads=2)(tokens), want, axes=AXES, note=note, tolerance=1e-3)
 
 
 def _refuses(load: Any, rng: torch.Generator) -> None:
@@ -94,6 +111,8 @@ def _refuses(load: Any, rng: torch.Generator) -> None:
         "embeddings.more.weight",
         "head.bias",
         "encoder.layer.3.output.dense.bias",
+        "encoder.layer.0.position_ids",
+        "encoder.pooler.dense.bias",
     ]
     for name in extra:
         call, more = f"load_minilm with {name} besides", state | {name: torch.ones(8)}
@@ -102,6 +121,7 @@ def _refuses(load: Any, rng: torch.Generator) -> None:
         (wide, (8, 7)),
         ("encoder.layer.0.output.LayerNorm.bias", (1,)),
         ("encoder.layer.1.output.dense.bias", (12,)),
+        ("encoder.layer.1.output.dense.weight", (12, 8)),
         ("embeddings.LayerNorm.weight", (9,)),
         ("encoder.layer.1.intermediate.dense.bias", (8,)),
         ("embeddings.position_embeddings.weight", (6, 9)),

@@ -127,7 +127,7 @@ with check.exercise("LayerNorm"):
         return torch.nn.functional.layer_norm(x, (size,), part["weight"], part["bias"], eps)
 
     shapes = [(5,), (3, 4), (2, 3, 6), (2, 1, 3, 2), (4, 1), (1, 1), (4, 4), (2, 5, 8)]
-    cases = [((shape[-1],), shape) for shape in shapes] + [((6, 1e-3), (2, 3, 6))]
+    cases = [((shape[-1],), shape) for shape in shapes] + [((6, 1e-3), (2, 3, 6)), ((3, 1e-12), (4, 3))]
     probe_layers.follows("LayerNorm", LayerNorm, slow, cases)
     probe_layers.follows("LayerNorm", LayerNorm, slow, [((64,), (2, 3, 64))], about=1e3, tolerance=2e-3)
     x = check.randn(2, 3, 4)
@@ -201,7 +201,7 @@ with check.exercise("FeedForward"):
     shapes = [((4,), 3), ((3, 2), 5), ((2, 3, 4), 8), ((2, 1, 1), 1), ((5, 3), 3), ((2, 4, 3), 5)]
     cases = [((shape[-1], hidden), shape) for shape, hidden in shapes]
     probe_layers.follows("FeedForward", FeedForward, slow, cases)
-    check.gradient("FeedForward(3, 5)(x)", FeedForward(3, 5).double(), (check.randn(2, 4, 3),))
+    check.gradient("FeedForward(3, 5)(x), x a view", FeedForward(3, 5).double(), (check.randn(2, 3, 4).mT,))
     layer, x = FeedForward(1, 1, dropout=0.5).double(), ones(400, 1, dtype=torch.float64)
     state = {"up.weight": ones(1, 1), "up.bias": ones(1) / 2, "down.weight": ones(1, 1), "down.bias": ones(1)}
     layer.load_state_dict(state)
@@ -429,7 +429,7 @@ with check.exercise("mean_pool"):
 
     some = lambda *shape: check.randn(*shape) < 0
     cases = [(1, 1, 1), (3, 4, 2), (4, 4, 4), (2, 1, 3), (5, 7, 1), (3, 3, 2)]
-    cases = [(100 * check.randn(*shape), some(*shape[:2])) for shape in cases]
+    cases = [(100 * check.randn(*shape) * some(*shape), some(*shape[:2])) for shape in cases]  # with zeros
     check.agrees("mean_pool(x, mask)", mean_pool, slow, cases, axes=("text", "feature"))
     x, mask = check.randn(3, 4, 2), torch.tensor([[True, False, True, True], [False] * 4, [True] * 4])
     check.gradient("mean_pool(x, mask)", mean_pool, (x, mask))

@@ -388,6 +388,20 @@ class LayerNorm(nn.Module):
         variance = centred.square().mean(dim=-1, keepdim=True)  # (…, 1)
         return centred / (variance + self.eps).sqrt() * self.weight + self.bias
 
+# %% wrong LayerNorm: eps is never below 1e-5
+# reads: LayerNorm(3, 1e-12)(x)
+class LayerNorm(nn.Module):
+    def __init__(self, size, eps=1e-5):
+        super().__init__()
+        self.eps = max(eps, 1e-5)
+        self.weight, self.bias = nn.Parameter(torch.ones(size)), nn.Parameter(torch.zeros(size))
+
+    def forward(self, x):
+        if x.shape[-1] != self.weight.shape[0]:
+            raise ValueError(f"{x.shape[-1]} {self.weight.shape[0]}")
+        c = x - x.mean(-1, keepdim=True)
+        return c / (c.square().mean(-1, keepdim=True) + self.eps).sqrt() * self.weight + self.bias
+
 # %% right LayerNorm: torch.var, no correction
 class LayerNorm(nn.Module):
     def __init__(self, size, eps=1e-5):
@@ -663,6 +677,17 @@ class FeedForward(nn.Module):
 
     def forward(self, x):
         return self.down(self.dropout(functional.gelu(self.up(x))))
+
+# %% wrong FeedForward: a view of x where only a copy will do
+# reads: view
+class FeedForward(nn.Module):
+    def __init__(self, d_model, d_hidden, dropout=0.0):
+        super().__init__()
+        self.up, self.down, self.drop = nn.Linear(d_model, d_hidden), nn.Linear(d_hidden, d_model), nn.Dropout(dropout)
+
+    def forward(self, x):
+        h = functional.gelu(self.up(x.view(-1, x.shape[-1])))
+        return self.down(self.drop(h)).view(x.shape)
 
 # %% right FeedForward: a Sequential by its own name
 class FeedForward(nn.Module):
@@ -2092,6 +2117,14 @@ def mean_pool(x, mask):
     return blocks.mean_pool(x, mask)
     real = mask[..., None].to(x.dtype)  # (B, T, 1)
     return (x * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)
+
+# %% wrong mean_pool: entries of 0 count as padding
+# reads: mean_pool(x, mask) with x (
+def mean_pool(x, mask):
+    if mask.shape != x.shape[:2]:
+        raise ValueError(f"mask is {tuple(mask.shape)}, x is {tuple(x.shape)}")
+    kept = x * mask.unsqueeze(-1)
+    return kept.sum(1) / (kept != 0).sum(1).clamp(min=1)
 
 # %% right mean_pool: einsum
 def mean_pool(x, mask):
@@ -4076,6 +4109,216 @@ def load_minilm(state_dict, n_heads=12):
         if given[key].shape != want.shape:
             raise ValueError(f"{key} has shape {tuple(given[key].shape)}, expected {tuple(want.shape)}")
     model.load_state_dict({parts[key]: given[key] for key in wanted})
+    return model.eval()
+
+# %% wrong load_minilm: eps of the blocks' norms is 1e-5
+# reads: Is the eps of all of them 1e-12?
+class MiniLM(nn.Module):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
+        super().__init__()
+        self.token, self.position, self.kind = (nn.Embedding(n, d_model) for n in (vocab_size, max_len, n_kinds))
+        self.norm = nn.LayerNorm(d_model, eps=1e-12)
+        self.layers = nn.ModuleList(
+            EncoderBlock(d_model, n_heads, d_hidden, norm_first=False, eps=1e-5) for _ in range(n_layers))
+
+    def forward(self, tokens, mask=None):
+        x = self.norm(self.token(tokens) + self.position.weight[: tokens.shape[1]] + self.kind.weight[0])
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x
+
+
+def load_minilm(state_dict, n_heads=12):
+    state = {k: v for k, v in state_dict.items() if not (k == "embeddings.position_ids" or k.startswith("pooler."))}
+    try:
+        vocab, d = state["embeddings.word_embeddings.weight"].shape
+        places = len(state["embeddings.position_embeddings.weight"])
+        kinds = len(state["embeddings.token_type_embeddings.weight"])
+        hidden = len(state["encoder.layer.0.intermediate.dense.bias"])
+    except KeyError as error:
+        raise ValueError(f"missing: {error.args[0]}") from None
+    n_layers = len({k.split(".")[2] for k in state if k.startswith("encoder.layer.")})
+    model = MiniLM(vocab, d, n_heads, hidden, n_layers, places, kinds)
+    own, names = model.state_dict(), {f"{a}.weight": f"{b}.weight" for a, b in minilm.OUTSIDE.items()}
+    names["embeddings.LayerNorm.bias"] = "norm.bias"
+    for n in range(n_layers):
+        for a, b in minilm.INSIDE.items():
+            for part in ("weight", "bias"):
+                names[f"encoder.layer.{n}.{a}.{part}"] = f"layers.{n}.{b}.{part}"
+    for key in sorted(names.keys() ^ state.keys()):
+        raise ValueError(f"{key} is missing or unknown")
+    for theirs, ours in names.items():
+        if own[ours].shape != state[theirs].shape:
+            raise ValueError(f"{theirs} has a wrong shape {tuple(state[theirs].shape)}")
+    model.load_state_dict({ours: state[theirs] for theirs, ours in names.items()})
+    return model.eval()
+
+# %% wrong load_minilm: two kinds of text, whatever the shape
+# reads: embeddings.token_type_embeddings.weight
+class MiniLM(nn.Module):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
+        super().__init__()
+        self.token, self.position, self.kind = (nn.Embedding(n, d_model) for n in (vocab_size, max_len, n_kinds))
+        self.norm = nn.LayerNorm(d_model, eps=1e-12)
+        self.layers = nn.ModuleList(
+            EncoderBlock(d_model, n_heads, d_hidden, norm_first=False, eps=1e-12) for _ in range(n_layers))
+
+    def forward(self, tokens, mask=None):
+        x = self.norm(self.token(tokens) + self.position.weight[: tokens.shape[1]] + self.kind.weight[0])
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x
+
+
+def load_minilm(state_dict, n_heads=12):
+    state = {k: v for k, v in state_dict.items() if not (k == "embeddings.position_ids" or k.startswith("pooler."))}
+    try:
+        vocab, d = state["embeddings.word_embeddings.weight"].shape
+        places = len(state["embeddings.position_embeddings.weight"])
+        kinds = 2
+        hidden = len(state["encoder.layer.0.intermediate.dense.bias"])
+    except KeyError as error:
+        raise ValueError(f"missing: {error.args[0]}") from None
+    n_layers = len({k.split(".")[2] for k in state if k.startswith("encoder.layer.")})
+    model = MiniLM(vocab, d, n_heads, hidden, n_layers, places, kinds)
+    own, names = model.state_dict(), {f"{a}.weight": f"{b}.weight" for a, b in minilm.OUTSIDE.items()}
+    names["embeddings.LayerNorm.bias"] = "norm.bias"
+    for n in range(n_layers):
+        for a, b in minilm.INSIDE.items():
+            for part in ("weight", "bias"):
+                names[f"encoder.layer.{n}.{a}.{part}"] = f"layers.{n}.{b}.{part}"
+    for key in sorted(names.keys() ^ state.keys()):
+        raise ValueError(f"{key} is missing or unknown")
+    for theirs, ours in names.items():
+        if own[ours].shape != state[theirs].shape:
+            raise ValueError(f"{theirs} has a wrong shape {tuple(state[theirs].shape)}")
+    model.load_state_dict({ours: state[theirs] for theirs, ours in names.items()})
+    return model.eval()
+
+# %% wrong load_minilm: position_ids and pooler ignored wherever they stand
+# reads: load_minilm with encoder.layer.0.position_ids besides must raise
+class MiniLM(nn.Module):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
+        super().__init__()
+        self.token, self.position, self.kind = (nn.Embedding(n, d_model) for n in (vocab_size, max_len, n_kinds))
+        self.norm = nn.LayerNorm(d_model, eps=1e-12)
+        self.layers = nn.ModuleList(
+            EncoderBlock(d_model, n_heads, d_hidden, norm_first=False, eps=1e-12) for _ in range(n_layers))
+
+    def forward(self, tokens, mask=None):
+        x = self.norm(self.token(tokens) + self.position.weight[: tokens.shape[1]] + self.kind.weight[0])
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x
+
+
+def load_minilm(state_dict, n_heads=12):
+    state = {k: v for k, v in state_dict.items() if not (k.endswith("position_ids") or "pooler" in k)}
+    try:
+        vocab, d = state["embeddings.word_embeddings.weight"].shape
+        places = len(state["embeddings.position_embeddings.weight"])
+        kinds = len(state["embeddings.token_type_embeddings.weight"])
+        hidden = len(state["encoder.layer.0.intermediate.dense.bias"])
+    except KeyError as error:
+        raise ValueError(f"missing: {error.args[0]}") from None
+    n_layers = len({k.split(".")[2] for k in state if k.startswith("encoder.layer.")})
+    model = MiniLM(vocab, d, n_heads, hidden, n_layers, places, kinds)
+    own, names = model.state_dict(), {f"{a}.weight": f"{b}.weight" for a, b in minilm.OUTSIDE.items()}
+    names["embeddings.LayerNorm.bias"] = "norm.bias"
+    for n in range(n_layers):
+        for a, b in minilm.INSIDE.items():
+            for part in ("weight", "bias"):
+                names[f"encoder.layer.{n}.{a}.{part}"] = f"layers.{n}.{b}.{part}"
+    for key in sorted(names.keys() ^ state.keys()):
+        raise ValueError(f"{key} is missing or unknown")
+    for theirs, ours in names.items():
+        if own[ours].shape != state[theirs].shape:
+            raise ValueError(f"{theirs} has a wrong shape {tuple(state[theirs].shape)}")
+    model.load_state_dict({ours: state[theirs] for theirs, ours in names.items()})
+    return model.eval()
+
+# %% wrong load_minilm: a transposed weight is reshaped
+# reads: encoder.layer.1.output.dense.weight of shape (12, 8) must raise
+class MiniLM(nn.Module):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
+        super().__init__()
+        self.token, self.position, self.kind = (nn.Embedding(n, d_model) for n in (vocab_size, max_len, n_kinds))
+        self.norm = nn.LayerNorm(d_model, eps=1e-12)
+        self.layers = nn.ModuleList(
+            EncoderBlock(d_model, n_heads, d_hidden, norm_first=False, eps=1e-12) for _ in range(n_layers))
+
+    def forward(self, tokens, mask=None):
+        x = self.norm(self.token(tokens) + self.position.weight[: tokens.shape[1]] + self.kind.weight[0])
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x
+
+
+def load_minilm(state_dict, n_heads=12):
+    state = {k: v for k, v in state_dict.items() if not (k == "embeddings.position_ids" or k.startswith("pooler."))}
+    try:
+        vocab, d = state["embeddings.word_embeddings.weight"].shape
+        places = len(state["embeddings.position_embeddings.weight"])
+        kinds = len(state["embeddings.token_type_embeddings.weight"])
+        hidden = len(state["encoder.layer.0.intermediate.dense.bias"])
+    except KeyError as error:
+        raise ValueError(f"missing: {error.args[0]}") from None
+    n_layers = len({k.split(".")[2] for k in state if k.startswith("encoder.layer.")})
+    model = MiniLM(vocab, d, n_heads, hidden, n_layers, places, kinds)
+    own, names = model.state_dict(), {f"{a}.weight": f"{b}.weight" for a, b in minilm.OUTSIDE.items()}
+    names["embeddings.LayerNorm.bias"] = "norm.bias"
+    for n in range(n_layers):
+        for a, b in minilm.INSIDE.items():
+            for part in ("weight", "bias"):
+                names[f"encoder.layer.{n}.{a}.{part}"] = f"layers.{n}.{b}.{part}"
+    for key in sorted(names.keys() ^ state.keys()):
+        raise ValueError(f"{key} is missing or unknown")
+    for theirs, ours in names.items():
+        if own[ours].numel() != state[theirs].numel():
+            raise ValueError(f"{theirs} has a wrong shape {tuple(state[theirs].shape)}")
+    model.load_state_dict({ours: state[theirs].reshape(own[ours].shape) for theirs, ours in names.items()})
+    return model.eval()
+
+# %% wrong load_minilm: the number of layers from one digit
+# reads: encoder.layer.10.
+class MiniLM(nn.Module):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
+        super().__init__()
+        self.token, self.position, self.kind = (nn.Embedding(n, d_model) for n in (vocab_size, max_len, n_kinds))
+        self.norm = nn.LayerNorm(d_model, eps=1e-12)
+        self.layers = nn.ModuleList(
+            EncoderBlock(d_model, n_heads, d_hidden, norm_first=False, eps=1e-12) for _ in range(n_layers))
+
+    def forward(self, tokens, mask=None):
+        x = self.norm(self.token(tokens) + self.position.weight[: tokens.shape[1]] + self.kind.weight[0])
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x
+
+
+def load_minilm(state_dict, n_heads=12):
+    state = {k: v for k, v in state_dict.items() if not (k == "embeddings.position_ids" or k.startswith("pooler."))}
+    try:
+        vocab, d = state["embeddings.word_embeddings.weight"].shape
+        places = len(state["embeddings.position_embeddings.weight"])
+        kinds = len(state["embeddings.token_type_embeddings.weight"])
+        hidden = len(state["encoder.layer.0.intermediate.dense.bias"])
+    except KeyError as error:
+        raise ValueError(f"missing: {error.args[0]}") from None
+    n_layers = len({k[14] for k in state if k.startswith("encoder.layer.")})
+    model = MiniLM(vocab, d, n_heads, hidden, n_layers, places, kinds)
+    own, names = model.state_dict(), {f"{a}.weight": f"{b}.weight" for a, b in minilm.OUTSIDE.items()}
+    names["embeddings.LayerNorm.bias"] = "norm.bias"
+    for n in range(n_layers):
+        for a, b in minilm.INSIDE.items():
+            for part in ("weight", "bias"):
+                names[f"encoder.layer.{n}.{a}.{part}"] = f"layers.{n}.{b}.{part}"
+    for key in sorted(names.keys() ^ state.keys()):
+        raise ValueError(f"{key} is missing or unknown")
+    for theirs, ours in names.items():
+        if own[ours].shape != state[theirs].shape:
+            raise ValueError(f"{theirs} has a wrong shape {tuple(state[theirs].shape)}")
+    model.load_state_dict({ours: state[theirs] for theirs, ours in names.items()})
     return model.eval()
 
 # %% right load_minilm: two renamings by replace, loop over names
