@@ -615,6 +615,7 @@ with check.exercise("train_sentiment", needs=("TransformerEncoder", "TextClassif
         share, model, problem = 0.0, None, None
         try:
             model = train_sentiment()
+            check.true("train_sentiment()", model is not None, "returned None; return the model at the end.")
             share = reviews.share_right(model, split)
         except Exception as error:
             problem = error
@@ -637,9 +638,7 @@ with check.exercise("train_sentiment", needs=("TransformerEncoder", "TextClassif
     except (check.CheckFailed, data.DataError):
         raise
     except Exception as error:
-        say = (
-            "your classes, as they are now, cannot use the weights you handed in; train again, hand in both."
-        )
+        say = "your classes, as they are, cannot use the weights you handed in; train again, hand in both."
         raise check.CheckFailed(f"train_sentiment(): {say}") from error
     if model is not None:
         nothing = {name: 0 * weight.detach() for name, weight in model.named_parameters()}

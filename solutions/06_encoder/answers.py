@@ -2642,6 +2642,20 @@ def train_sentiment():
     train.fit(model, loss, lambda step: reviews.batch(64, seed=step), steps, rate=rate)
     return model
 
+# %% wrong train_sentiment: nothing is returned
+# reads: returned None; return the model
+def train_sentiment():
+    with train.seeded(0):
+        encoder = TransformerEncoder(reviews.VOCABULARY_SIZE, 32, 4, 64, 2, reviews.MAX_LEN, dropout=0.4)
+        model = TextClassifier(encoder, 2)
+    reviews.start_from_counts(model)
+
+    def loss(batch):
+        tokens, labels = batch
+        return functional.cross_entropy(model(tokens), labels, label_smoothing=0.1)
+
+    train.fit(model, loss, lambda step: reviews.batch(64, seed=step), 750, rate=lambda s: 1e-3 * (1 - s / 751))
+
 # %% wrong train_sentiment: weights under another name
 # reads: cannot use the weights
 def train_sentiment():
