@@ -128,6 +128,7 @@ CURVES: list[tuple[int, float, list[float], list[bool]]] = [
     (4, 0.5, [0, -1, -1.25, -1.5, -1.75, -1.75], [False] * 6),
     (2, 0.0, [math.inf, 1, 5, 5], [False, False, False, True]),
     (2, 0.0, [5, 4, 3, 2, 1], [False] * 5),
+    (2, 0.0, [4e12, 3e12, 5e12, 2e12], [False] * 4),
 ]
 
 

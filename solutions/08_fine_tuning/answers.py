@@ -310,6 +310,33 @@ def freeze(model, patterns):
         parameters[name].requires_grad_(False)
     return sum(part.numel() for part in model.parameters() if part.requires_grad)
 
+
+# %% wrong freeze: buffers count as matches
+# reads: norm.running_*
+def freeze(model, patterns):
+    names = list(model.named_parameters(remove_duplicate=False))
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in model.state_dict()):
+            raise ValueError(f"{pattern!r} matches no parameter")
+    for name, parameter in names:
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            parameter.requires_grad_(False)
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+# %% wrong freeze: what is frozen already does not match
+# reads: no ValueError is due
+def freeze(model, patterns):
+    names = [(n, p) for n, p in model.named_parameters(remove_duplicate=False) if p.requires_grad]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name, _ in names):
+            raise ValueError(f"{pattern!r} matches no parameter")
+    for name, parameter in names:
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            parameter.requires_grad_(False)
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
 # %% wrong LoRALinear: lora_b random
 # reads: lora_b begins with zeros
 class LoRALinear(nn.Module):
@@ -1087,6 +1114,61 @@ class LoRALinear(nn.Module):
         merged = copy.deepcopy(self.base)
         merged.weight.addmm_(self.lora_b, self.lora_a, alpha=self.alpha / self.rank)
         return merged.requires_grad_(True)
+
+
+# %% wrong LoRALinear: merge remembers the first one
+# reads: loaded other numbers into the layer
+class LoRALinear(nn.Module):
+    def __init__(self, linear, rank, alpha):
+        super().__init__()
+        if rank < 1:
+            raise ValueError(f"rank must be at least 1, not {rank}")
+        w = linear.weight
+        self.base = linear.requires_grad_(False)
+        self.scale = alpha / rank
+        self.lora_a = nn.Parameter(
+            torch.randn(rank, w.shape[1], dtype=w.dtype, device=w.device) / math.sqrt(w.shape[1])
+        )
+        self.lora_b = nn.Parameter(torch.zeros(w.shape[0], rank, dtype=w.dtype, device=w.device))
+
+    def forward(self, x):
+        return self.base(x) + self.scale * (x @ self.lora_a.T @ self.lora_b.T)
+
+    def merge(self):
+        if hasattr(self, "done"):
+            return self.done
+        merged = self.done = copy.deepcopy(self.base)
+        with torch.no_grad():
+            merged.weight += self.scale * (self.lora_b @ self.lora_a)
+        return merged
+
+
+# %% wrong LoRALinear: view flattens x
+# reads: whose axes reshape joins and view cannot
+class LoRALinear(nn.Module):
+    def __init__(self, linear, rank, alpha):
+        super().__init__()
+        if rank < 1:
+            raise ValueError(f"rank must be at least 1, not {rank}")
+        w = linear.weight
+        self.base = linear.requires_grad_(False)
+        self.scale = alpha / rank
+        self.lora_a = nn.Parameter(
+            torch.randn(rank, w.shape[1], dtype=w.dtype, device=w.device) / math.sqrt(w.shape[1])
+        )
+        self.lora_b = nn.Parameter(torch.zeros(w.shape[0], rank, dtype=w.dtype, device=w.device))
+
+    def forward(self, x):
+        return self.base(x) + self.scale * torch.mm(
+            torch.mm(x.view(-1, x.shape[-1]), self.lora_a.T), self.lora_b.T
+        ).view(*x.shape[:-1], -1)
+
+    def merge(self):
+        merged = copy.deepcopy(self.base)
+        with torch.no_grad():
+            merged.weight += self.scale * (self.lora_b @ self.lora_a)
+        return merged
+
 
 # %% wrong inject_lora: any name that contains the target
 # reads: neither equals a target nor ends
@@ -2425,6 +2507,28 @@ class EarlyStopping:
             self.counter += 1
             self.stop = self.stop or self.counter >= self.patience
         return self.stop
+
+
+# %% wrong EarlyStopping: best begins at 1,000
+# reads: 4000000000000.0
+class EarlyStopping:
+    def __init__(self, patience, min_delta=0.0):
+        if patience < 1:
+            raise ValueError(f"patience must be at least 1, not {patience}")
+        self.patience, self.min_delta = patience, min_delta
+        self.best, self.bad, self.over = 1e3, 0, False
+
+    def update(self, loss):
+        loss = float(loss)
+        if math.isnan(loss):
+            self.over = True
+        elif loss < self.best - self.min_delta:
+            self.best, self.bad = loss, 0
+        else:
+            self.bad += 1
+        self.over = self.over or self.bad >= self.patience
+        return self.over
+
 
 # %% wrong forgetting: after minus before
 # reads: this is after
