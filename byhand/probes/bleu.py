@@ -104,6 +104,8 @@ def _edges(bleu: Any, rng: Any) -> None:
         (["", ""], ["我", "你"]),
         (["我"], [""]),
         (["我们"], ["你好"]),
+        (["The cat sat on a mat"], ["the cat sat on a mat"]),
+        (["我爱北京天", "大小"], ["他在这里看书", "的"]),
         (["我是", "", "大的"], ["我是", "了", "小的"]),
         ([" 我 爱 你 们 "], ["我爱你们\n"]),
     ):
@@ -133,7 +135,7 @@ def utilisation(mfu: Any, rng: Any) -> None:
     check.values("mfu(0.0, 16.0, 64.0)", mfu(0.0, 16.0, 64.0), 0.0)
     for peak in (0, 0.0, -64.0, -1e12):
         check.raises(f"mfu(4.0, 16.0, {peak})", lambda peak=peak: mfu(4.0, 16.0, peak), mentions=(str(peak),))  # type: ignore[misc]
-    for tokens, each, peak in ((5.0, 16.0, 64.0), (96.0, 1.0, 64.0), (3e6, 2e9, 5e13)):
+    for tokens, each, peak in ((5.0, 16.0, 64.0), (96.0, 1.0, 64.0), (65.0, 1.0, 64.0), (3e6, 2e9, 5e13)):
         ask = lambda tokens=tokens, each=each, peak=peak: mfu(tokens, each, peak)  # noqa: E731
         found = (
             str(tokens * each / peak),

@@ -52,14 +52,16 @@ def small(make_cache: Any, make_model: Any) -> None:
 
 def cache(make_cache: Any, make_model: Any, counted: Any, rng: torch.Generator) -> None:
     """make_cache(model, src) is KVCache; make_model and counted are learner-side, see above."""
-    for (V, E, H, F, L, P), pad, (B, S), steps in [
-        ((7, 8, 2, 12, 2, 9), 0, (3, 4), 9),
-        ((6, 6, 3, 5, 1, 12), 5, (1, 1), 5),
-        ((9, 8, 1, 8, 3, 7), 2, (4, 7), 4),
+    for (V, E, H, F, L, P), pad, (B, S), steps, dtype in [
+        ((7, 8, 2, 12, 2, 9), 0, (3, 4), 9, torch.float32),
+        ((6, 6, 3, 5, 1, 12), 5, (1, 1), 5, torch.float32),
+        ((9, 8, 1, 8, 3, 7), 2, (4, 7), 4, torch.float32),
+        ((7, 4, 2, 6, 2, 5), 0, (2, 3), 4, torch.float64),
     ]:
         sizes, model = (V, E, H, F, L, P), _Pair(make_model, rng, (V, E, H, F, L, P), pad)
+        model.ours.to(dtype), model.theirs.to(dtype)
         src = model.sources(B, S)
-        call = f"KVCache(model, src ({B}, {S})), Transformer{sizes}, pad_id={pad}"
+        call = f"KVCache(model, src ({B}, {S})), Transformer{sizes}, pad_id={pad}, {dtype}"
         held = make_cache(model.theirs, src.clone())
         other = make_cache(model.theirs, model.sources(B, S))  # one beside it must not disturb it
         tokens = torch.randint(V, (B, steps), generator=rng)

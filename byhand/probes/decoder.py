@@ -212,6 +212,22 @@ def _block_edges(make: Any, rng: torch.Generator) -> None:
     say = "each of the three branches has a dropout of its own, of what it adds to the stream."
     call = "DecoderBlock(40, 2, 6, dropout=0.5)(x, memory) while training"
     check.true(call, values == [0, 2, 8, 10, 32, 34, 40, 42], say)
+    _inner_dropout(make, rng)
+
+
+def _inner_dropout(make: Any, rng: torch.Generator) -> None:
+    """While training, what the feed-forward branch adds is not 0 or twice what it adds in eval mode."""
+    layer, shapes = make(4, 2, 64, dropout=0.5), block_shapes(4, 64)
+    drawn = redrawn(layer, shapes, rng)
+    off = [name for name in shapes if "attention.out_proj" in name]  # so that both attentions add 0
+    layer.load_state_dict({name: 0 * drawn[name] for name in off}, strict=False)
+    x, memory = (torch.randn(1, n, 4, generator=rng, dtype=torch.float64) for n in (5, 2))
+    added = (layer(x, memory) - x).detach()
+    layer.train()
+    found = (layer(x, memory) - x).detach()
+    plain = torch.isclose(found, 2 * added) | (found.abs() < 1e-9)
+    say = "nothing is dropped inside feed_forward: give FeedForward the dropout, too."
+    check.true("DecoderBlock(4, 2, 64, dropout=0.5)(x, memory) while training", not bool(plain.all()), say)
 
 
 # What known mistakes give in the visible checks

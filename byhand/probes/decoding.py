@@ -158,23 +158,31 @@ def beams(search: Any, toy: Callable[..., Any], make_model: Any, rng: Any) -> No
     call = "beam_search(model, src (3, 5), 1, 1.0, 1, 2, 8), a small Transformer: as greedy"
     got = [pair[0] for pair in search(theirs, src, 1, 1.0, 1, 2, 8)]
     check.values(call, got, _greedy_rows(ours, src, 1, 2, 8), note="A beam of 1 is greedy decoding.")
-    model, mode = toy(5, 0), bool(rng.integers(2))
-    model.train(mode)
-    check.kept(
-        "beam_search(model, src, 2, 1.0, 1, 2, 2)", lambda src: search(model, src, 2, 1.0, 1, 2, 2), src % 5
-    )
-    check.values("model.training afterwards", model.training, mode, note="As it was before.")
+    model = toy(5, 0)
+    for mode in (True, False):
+        model.train(mode)
+        call, run = (
+            "beam_search(model, src, 2, 1.0, 1, 2, 2)",
+            lambda src: search(model, src, 2, 1.0, 1, 2, 2),
+        )
+        check.kept(call, run, src % 5)
+        check.values("model.training afterwards", model.training, mode, note="As it was before.")
 
 
 def _clear(
     toy: Any, rng: Any, src: Tensor, ids: tuple[int, int, int, int], beam: int, penalty: float, most: int
 ) -> tuple[Any, list[tuple[Ids, float, int]]]:
-    """A model for which no choice is close to a tie, and what is right for each row."""
+    """A model for which no choice is close to a tie, and what is right for each row.
+
+    A beam above V matters there: V hypotheses would not find all of it.
+    """
     V, pad, bos, eos = ids
     while True:
         model = toy(V, pad, seed=int(rng.integers(2**31)), favours={eos: 0.5, bos: 0.3, pad: 0.3})
         found = [searched(model, one, beam, penalty, bos, eos, most) for one in model.sources(src)]
-        if min(margin for *_, margin in found) > 1e-3:
+        few = [searched(model, one, min(beam, V), penalty, bos, eos, most) for one in model.sources(src)]
+        matters = beam <= V or [one[0] for one in few] != [one[0] for one in found]
+        if matters and min(margin for *_, margin in found) > 1e-3:
             return model, [one[:3] for one in found]
 
 

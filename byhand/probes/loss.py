@@ -9,6 +9,7 @@ The loss is compared with torch's cross entropy, the rate with its two branches.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from byhand import check
+from byhand.probes.tuning import welcome
 
 LIBRARY = (
     "cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss", "cross_entropy_loss",
@@ -58,8 +60,17 @@ def smoothed(loss: Any, rng: torch.Generator) -> None:
     )
     note = "smoothing is 0.1 and pad_id 0 unless told otherwise."
     want = _torchs(logits, targets, 0.1, 0)
+    check.kept(call, loss, logits, targets)  # before any other call: a second shift by the maximum is by 0
     check.values(call, loss(logits, targets), want, note=note, tolerance=NEAR[logits.dtype])
-    check.kept(call, loss, logits, targets)
+    call = "label_smoothed_loss(logits.transpose(0, 1), targets.T)"
+    some = logits.transpose(0, 1), targets.T  # views, as slices of a batch are in train_translator
+    why = "inputs may be views, whose axes reshape joins and view cannot."
+    check.values(
+        call,
+        welcome(call, partial(loss, *some), why, RuntimeError),
+        _torchs(*some, 0.1, 0),
+        tolerance=NEAR[logits.dtype],
+    )
     check.gradient(call, loss, (logits, targets))
     _edges(loss, logits, targets)
 

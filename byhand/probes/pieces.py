@@ -74,6 +74,7 @@ def learning(learn: Any, rng: Any) -> None:
         ({"▁the": 2, "the": 3}, 9),
         ({"abc": 1, "xbc": 1, "xab": 1}, 2),
         ({"B": 1, "aB": 2, "Ba": 2}, 9),
+        ({"c++": 2, "c+": 1, "a.b": 2, "xab": 1, "(?": 1}, 9),
     ]
     cases += [(some_words(rng, letters, 12, 9), 20) for letters in ("ab", "abc", "aab猫狗▁", "a")]
     cases += [(some_words(rng, "zyxw", 15, 6), n) for n in (1, 7, 200)]
@@ -98,6 +99,11 @@ def applying(apply: Any, rng: Any) -> None:
         ("aaaa", [aa, ("aa", "aa")]),
         ("abab", [ab, ("ab", "ab")]),
         ("abcd", [("ab", "cd"), ab, ("c", "d")]),
+    ]
+    cases += [
+        ("a.bc+", [("a", "."), ("b", "c"), (".", "c"), ("bc", "+")]),
+        ("aab", [("aa", "b"), aa, ("aa", "b")]),
+        ("abc", [("b", "c"), ("ab", "c")]),
     ]
     cases += [("abc", [("ab", "c"), ab]), ("aaaaa", [aa, ("aa", "a")]), ("a🙂b你好", [("你", "好")])]
     for letters in ("ab", "abc", "aab猫狗▁"):

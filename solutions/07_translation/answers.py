@@ -536,6 +536,49 @@ def learn_bpe(word_counts, n_merges):
     return merges
 
 
+# %% wrong learn_bpe: pieces are read as a regular expression
+# reads: learn_bpe({'c++': 2
+def learn_bpe(word_counts, n_merges):
+    import re
+
+    spelt, merges = {" ".join(w): c for w, c in word_counts.items()}, []
+    for _ in range(n_merges):
+        pairs = Counter()
+        for text, c in spelt.items():
+            for q in pairwise(text.split(" ")):
+                pairs[q] += c
+        if not pairs:
+            break
+        best = min(pairs, key=lambda q: (-pairs[q], q))
+        merges.append(best)
+        find = re.compile(r"(?<!\S)" + " ".join(best) + r"(?!\S)")
+        spelt = {find.sub("".join(best), text): c for text, c in spelt.items()}
+    return merges
+
+
+# %% right learn_bpe: one text a word, pieces escaped
+def learn_bpe(word_counts, n_merges):
+    import re
+
+    sep = "\x00"
+    spelt = {word: sep + sep.join(word) + sep for word in word_counts}
+    merges = []
+    for _ in range(n_merges):
+        pairs = Counter()
+        for word, text in spelt.items():
+            pieces = text.strip(sep).split(sep)
+            for left, right in zip(pieces, pieces[1:]):
+                pairs[left, right] += word_counts[word]
+        if not pairs:
+            break
+        top = max(pairs.values())
+        best = min(pair for pair, count in pairs.items() if count == top)
+        merges.append(best)
+        find = re.compile(f"(?<={sep}){re.escape(best[0])}{sep}{re.escape(best[1])}(?={sep})")
+        spelt = {word: find.sub(lambda _: best[0] + best[1], text) for word, text in spelt.items()}
+    return merges
+
+
 # %% wrong apply_bpe: the last merge first
 # reads: not taken in the list's order
 def apply_bpe(word, merges):
@@ -789,6 +832,32 @@ def apply_bpe(word, merges):
     for left, right in merges:
         text = re.sub(f"(?m)^{re.escape(left)}\n{re.escape(right)}$", lambda hit: hit[0].replace("\n", ""), text)
     return tuple(text.split("\n")) if word else ()
+
+
+# %% wrong apply_bpe: a merge that is listed twice has one turn
+# reads: Each merge has its turn once
+def apply_bpe(word, merges):
+    pieces = list(word)
+    for a, b in dict.fromkeys(merges):
+        i = 0
+        while i < len(pieces) - 1:
+            if pieces[i] == a and pieces[i + 1] == b:
+                pieces[i : i + 2] = [a + b]
+            i += 1
+    return tuple(pieces)
+
+
+# %% wrong apply_bpe: two pieces that spell the same
+# reads: Each merge has its turn once
+def apply_bpe(word, merges):
+    pieces = list(word)
+    for a, b in merges:
+        i = 0
+        while i < len(pieces) - 1:
+            if pieces[i] + pieces[i + 1] == a + b:
+                pieces[i : i + 2] = [a + b]
+            i += 1
+    return tuple(pieces)
 
 
 # %% wrong DecoderBlock: no residual around self-attention
@@ -1410,6 +1479,26 @@ class DecoderBlock(nn.Module):
         x = x + self.dropout(self.self_attention(self.norm1(x), mask=self_mask)[0])
         x = x + self.dropout(self.cross_attention(self.norm2(x), memory, mask=memory_mask)[0])
         return x + self.dropout(self.feed_forward(self.norm3(x)))
+
+
+# %% wrong DecoderBlock: feed-forward without its own dropout
+# reads: give FeedForward the dropout, too
+class DecoderBlock(nn.Module):
+    def __init__(self, d_model, n_heads, d_hidden, dropout=0.0):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(d_model)
+        self.self_attention = MultiHeadAttention(d_model, n_heads)
+        self.norm2 = nn.LayerNorm(d_model)
+        self.cross_attention = MultiHeadAttention(d_model, n_heads)
+        self.norm3 = nn.LayerNorm(d_model)
+        self.feed_forward = FeedForward(d_model, d_hidden)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, memory, self_mask=None, memory_mask=None):
+        x = x + self.dropout(self.self_attention(self.norm1(x), mask=self_mask)[0])
+        x = x + self.dropout(self.cross_attention(self.norm2(x), memory, mask=memory_mask)[0])
+        x = x + self.dropout(self.feed_forward(self.norm3(x)))
+        return x
 
 
 # %% wrong Transformer: no √E
@@ -3312,6 +3401,34 @@ def label_smoothed_loss(logits, targets, smoothing=0.1, pad_id=0):
     return -(shares * torch.log_softmax(logits, -1)).sum(-1)[real].sum() / max(1, int(real.sum()))
 
 
+# %% wrong label_smoothed_loss: view joins axes of a transposed batch
+# reads: whose axes reshape joins and view cannot
+def label_smoothed_loss(logits, targets, smoothing=0.1, pad_id=0):
+    if logits.shape[:-1] != targets.shape:
+        raise ValueError(f"logits {tuple(logits.shape)} and targets {tuple(targets.shape)} do not fit")
+    logits, targets = logits.view(-1, logits.shape[-1]), targets.view(-1)
+    logp = functional.log_softmax(logits, dim=-1)
+    real = targets != pad_id
+    safe = targets.where(real, torch.zeros_like(targets))
+    right = logp.gather(-1, safe[..., None])[..., 0]
+    each = (1 - smoothing) * right + smoothing * logp.mean(dim=-1)
+    return -(each * real).sum() / real.sum().clamp(min=1)
+
+
+# %% wrong label_smoothed_loss: the maximum subtracted in place
+# reads: changes its input in place
+def label_smoothed_loss(logits, targets, smoothing=0.1, pad_id=0):
+    if logits.shape[:-1] != targets.shape:
+        raise ValueError(f"logits {tuple(logits.shape)} and targets {tuple(targets.shape)} do not fit")
+    logits = logits.detach().sub_(logits.detach().amax(-1, keepdim=True)) * 0 + logits
+    logp = functional.log_softmax(logits, dim=-1)
+    real = targets != pad_id
+    safe = targets.where(real, torch.zeros_like(targets))
+    right = logp.gather(-1, safe[..., None])[..., 0]
+    each = (1 - smoothing) * right + smoothing * logp.mean(dim=-1)
+    return -(each * real).sum() / real.sum().clamp(min=1)
+
+
 # %% wrong warmup_rate: no √d_model
 # reads: 1 / √d_model is missing
 def warmup_rate(step, d_model, warmup_steps):
@@ -3819,6 +3936,7 @@ def translate_greedy(model, src, bos_id, eos_id, max_len):
     for _, *row in rows:
         cut.append(row[: (row + [eos_id]).index(eos_id)])
     return cut
+
 
 # %% wrong beam_search: greedy whatever the beam
 # reads: this is greedy decoding
@@ -4482,6 +4600,101 @@ def beam_search(model, src, beam, length_penalty, bos_id, eos_id, max_len):
             every = [sorted(some, key=lambda h: h.total, reverse=True)[:beam] for some in grown]
     best = [max(kept, key=lambda h: h.score(length_penalty)) for kept in every]
     return [([t for t in h.ids if t != eos_id], h.score(length_penalty)) for h in best]
+
+
+# %% wrong beam_search: eval mode stays set
+# reads: As it was before.
+def beam_search(model, src, beam, length_penalty, bos_id, eos_id, max_len):
+    model.eval()
+    with torch.no_grad():
+        memories, mask, answers = model.encode(src), src != model.pad_id, []
+        for row in range(len(src)):
+            kept = [(0.0, [bos_id])]
+            for _ in range(max_len):
+                finished = [one for one in kept if one[1][-1] == eos_id and len(one[1]) > 1]
+                going = [one for one in kept if not (one[1][-1] == eos_id and len(one[1]) > 1)]
+                if not going:
+                    break
+                written = torch.tensor([ids for _, ids in going], device=src.device)
+                n = len(going)
+                logits = model.decode(written, memories[row].expand(n, -1, -1), mask[row].expand(n, -1))[
+                    :, -1
+                ]
+                table = logits.log_softmax(dim=-1).tolist()
+                candidates = finished + [
+                    (total + p, ids + [v]) for (total, ids), ps in zip(going, table) for v, p in enumerate(ps)
+                ]
+                kept = sorted(candidates, key=lambda one: -one[0])[:beam]
+            score, ids = max((total / (len(ids) - 1) ** length_penalty, ids) for total, ids in kept)
+            answers.append(([i for i in ids[1:] if i != eos_id], score))
+    return answers
+
+
+# %% wrong beam_search: at most V are kept
+# reads: V is 4.
+def beam_search(model, src, beam, length_penalty, bos_id, eos_id, max_len):
+    with torch.no_grad():
+        memories, mask, answers = model.encode(src), src != model.pad_id, []
+        for row in range(len(src)):
+            kept = [(0.0, [bos_id])]
+            for _ in range(max_len):
+                finished = [one for one in kept if one[1][-1] == eos_id and len(one[1]) > 1]
+                going = [one for one in kept if not (one[1][-1] == eos_id and len(one[1]) > 1)]
+                if not going:
+                    break
+                written = torch.tensor([ids for _, ids in going], device=src.device)
+                n = len(going)
+                logits = model.decode(written, memories[row].expand(n, -1, -1), mask[row].expand(n, -1))[
+                    :, -1
+                ]
+                table = logits.log_softmax(dim=-1).tolist()
+                ps0 = table[0]
+                candidates = finished + [
+                    (total + p, ids + [v]) for (total, ids), ps in zip(going, table) for v, p in enumerate(ps)
+                ]
+                kept = sorted(candidates, key=lambda one: -one[0])[
+                    : min(beam, model.embedding.num_embeddings if hasattr(model, "embedding") else len(ps0))
+                ]
+            score, ids = max((total / (len(ids) - 1) ** length_penalty, ids) for total, ids in kept)
+            answers.append(([i for i in ids[1:] if i != eos_id], score))
+    return answers
+
+
+# %% right beam_search: tensors, topk over all extensions
+def beam_search(model, src, beam, length_penalty, bos_id, eos_id, max_len):
+    out = []
+    with torch.inference_mode():
+        memory = model.encode(src)
+        keys = src != model.pad_id
+        for b in range(src.shape[0]):
+            ids = src.new_full((1, 1), bos_id)
+            sums = memory.new_zeros(1)
+            done = torch.zeros(1, dtype=torch.bool, device=src.device)
+            lengths = torch.zeros(1, device=src.device)
+            for _ in range(max_len):
+                if bool(done.all()):
+                    break
+                n = len(ids)
+                logp = model.decode(ids, memory[b : b + 1].repeat(n, 1, 1), keys[b : b + 1].repeat(n, 1))[
+                    :, -1
+                ].log_softmax(-1)
+                V = logp.shape[-1]
+                stay = torch.full((V,), -torch.inf, dtype=logp.dtype, device=logp.device)
+                stay[eos_id] = 0.0
+                logp = torch.where(done[:, None], stay, logp)
+                flat = (sums[:, None] + logp).flatten()
+                possible = int((flat > -torch.inf).sum())
+                sums, where = flat.topk(min(beam, possible))
+                parent, token = where // V, where % V
+                lengths = lengths[parent] + (~done[parent]).float()
+                done = done[parent] | (token == eos_id)
+                ids = torch.cat([ids[parent], token[:, None]], dim=1)
+            scores = sums / lengths**length_penalty
+            best = int(scores.argmax())
+            row = ids[best, 1 : 1 + int(lengths[best])].tolist()
+            out.append(([i for i in row if i != eos_id], float(scores[best])))
+    return out
+
 
 # %% wrong KVCache: every token at position 0
 # reads: placed at position 0
@@ -5509,6 +5722,55 @@ class KVCache:
             self.length += 1
             return self.model.decoder_norm(x).squeeze(1).matmul(self.model.embedding.weight.T)
 
+
+# %% wrong KVCache: logits are float32 whatever the model is
+# reads: RuntimeError
+class KVCache:
+    def __init__(self, model, src):
+        self.model = model
+        with torch.no_grad():
+            memory = model.encode(src)
+            self.mask = (src != model.pad_id)[:, None, None, :]
+            self.cross = [self.pair(block.cross_attention, memory) for block in model.decoder]
+            self.own = [None for _ in model.decoder]
+        self.steps = 0
+
+    @staticmethod
+    def heads(x, n):
+        return x.unflatten(-1, (n, -1)).transpose(1, 2)
+
+    def pair(self, layer, x):
+        return self.heads(layer.k_proj(x), layer.n_heads), self.heads(layer.v_proj(x), layer.n_heads)
+
+    def attend(self, layer, x, keys, values, mask=None):
+        q = self.heads(layer.q_proj(x), layer.n_heads)
+        got = functional.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+        return layer.out_proj(got.transpose(1, 2).flatten(2))
+
+    def __len__(self):
+        return self.steps
+
+    def reorder(self, rows):
+        self.mask = self.mask[rows]
+        self.cross = [(k[rows], v[rows]) for k, v in self.cross]
+        self.own = [pair and (pair[0][rows], pair[1][rows]) for pair in self.own]
+
+    def step(self, token):
+        with torch.no_grad():
+            x = self.model.embed(token[:, None], start=self.steps)
+            for i, block in enumerate(self.model.decoder):
+                normed = block.norm1(x)
+                k, v = self.pair(block.self_attention, normed)
+                if self.own[i] is not None:
+                    k, v = torch.cat([self.own[i][0], k], dim=2), torch.cat([self.own[i][1], v], dim=2)
+                self.own[i] = k, v
+                x = x + self.attend(block.self_attention, normed, k, v)
+                x = x + self.attend(block.cross_attention, block.norm2(x), *self.cross[i], self.mask)
+                x = x + block.feed_forward(block.norm3(x))
+            self.steps += 1
+            return self.model.decoder_norm(x)[:, 0].float() @ self.model.embedding.weight.T
+
+
 # %% wrong bleu: matches are not clipped
 # reads: at most as often as the reference has it
 def bleu(hypotheses, references, tokenize="zh"):
@@ -6076,6 +6338,59 @@ def bleu(hypotheses, references, tokenize="zh"):
     c, r = (sum(len(one) for one in side) for side in words)
     return score * 100.0 * (1.0 if c > r else math.exp(1 - r / c))
 
+
+# %% wrong bleu: nothing matches, yet it is smoothed
+# reads: sacreBLEU
+def bleu(hypotheses, references, tokenize="zh"):
+    if len(hypotheses) != len(references):
+        raise ValueError(f"{len(hypotheses)} hypotheses, {len(references)} references")
+    cut = TOKENIZERS[tokenize]
+    matches, totals, c, r = [0] * 4, [0] * 4, 0, 0
+    for hypothesis, reference in zip(hypotheses, references):
+        h, t = cut(hypothesis).split(), cut(reference).split()
+        c, r = c + len(h), r + len(t)
+        for n in range(1, 5):
+            hs = Counter(zip(*(h[i:] for i in range(n))))
+            ts = Counter(zip(*(t[i:] for i in range(n))))
+            matches[n - 1] += sum((hs & ts).values())
+            totals[n - 1] += sum(hs.values())
+    if 0 in totals:
+        return 0.0
+    logs, smooth = 0.0, 1.0
+    for m, total in zip(matches, totals):
+        if m == 0:
+            smooth /= 2
+            m = smooth
+        logs += math.log(m / total)
+    return 100 * min(1.0, math.exp(1 - r / c)) * math.exp(logs / 4)
+
+
+# %% wrong bleu: upper and lower case are the same
+# reads: Compared with sacreBLEU
+def bleu(hypotheses, references, tokenize="zh"):
+    if len(hypotheses) != len(references):
+        raise ValueError(f"{len(hypotheses)} hypotheses, {len(references)} references")
+    cut = TOKENIZERS[tokenize]
+    matches, totals, c, r = [0] * 4, [0] * 4, 0, 0
+    for hypothesis, reference in zip(hypotheses, references):
+        h, t = cut(hypothesis.lower()).split(), cut(reference.lower()).split()
+        c, r = c + len(h), r + len(t)
+        for n in range(1, 5):
+            hs = Counter(zip(*(h[i:] for i in range(n))))
+            ts = Counter(zip(*(t[i:] for i in range(n))))
+            matches[n - 1] += sum((hs & ts).values())
+            totals[n - 1] += sum(hs.values())
+    if not any(matches) or 0 in totals:
+        return 0.0
+    logs, smooth = 0.0, 1.0
+    for m, total in zip(matches, totals):
+        if m == 0:
+            smooth /= 2
+            m = smooth
+        logs += math.log(m / total)
+    return 100 * min(1.0, math.exp(1 - r / c)) * math.exp(logs / 4)
+
+
 # %% wrong mfu: clipped at 1
 # reads: must raise a ValueError
 def mfu(tokens_per_second, flops_per_token, peak_flops):
@@ -6230,6 +6545,18 @@ def mfu(tokens_per_second, flops_per_token, peak_flops):
     if result > 1.0:
         raise ValueError(f"result {result} > 1 with peak_flops={peak}")
     return result
+
+
+# %% wrong mfu: a little above 1 passes
+# reads: mfu(65.0, 1.0, 64.0)
+def mfu(tokens_per_second, flops_per_token, peak_flops):
+    if peak_flops <= 0:
+        raise ValueError(f"peak_flops is {peak_flops}; it must be above 0")
+    share = tokens_per_second * flops_per_token / peak_flops
+    if share > 1.05:
+        raise ValueError(f"mfu of {share}: {tokens_per_second} · {flops_per_token} exceeds {peak_flops}")
+    return share
+
 
 # %% wrong train_translator: no weights handed in
 # reads: there are no weights
