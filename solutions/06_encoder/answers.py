@@ -4168,7 +4168,7 @@ def load_minilm(state_dict, n_heads=12):
     return model.eval()
 
 # %% wrong load_minilm: two kinds of text, whatever the shape
-# reads: embeddings.token_type_embeddings.weight
+# reads: ValueError
 class MiniLM(nn.Module):
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
@@ -4294,7 +4294,7 @@ def load_minilm(state_dict, n_heads=12):
     return model.eval()
 
 # %% wrong load_minilm: the number of layers from one digit
-# reads: encoder.layer.10.
+# reads: ValueError
 class MiniLM(nn.Module):
     def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, n_kinds):
         super().__init__()
