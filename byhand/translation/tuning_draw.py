@@ -131,7 +131,7 @@ def by_size(mark: str = "menus BLEU", *, title: str = "", caption: str = "") -> 
     ax.set(xlabel="numbers of the base (millions)", ylabel=f"% of the gain in {mark}", ylim=(0, 105))
     ax.set_xticks(every := [tuning.measured(base)["facts"]["numbers"] / 1e6 for base in tuning.BASES])
     ax.set_xticklabels([f"{size:.1f}" for size in every])
-    ax.legend(title="LoRA", loc="lower right", fontsize="small")
+    ax.legend(title="LoRA", loc="lower center", fontsize="small")
     ax.grid(alpha=0.25)
     return end(ax, title, caption, "; ".join(seen), own=True)
 
