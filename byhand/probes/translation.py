@@ -30,6 +30,7 @@ from byhand.probes.decoder import (
     stepped,
     within,
 )
+from byhand.probes.tuning import welcome
 
 LIBRARY = (
     "Transformer", "TransformerEncoder", "TransformerDecoder", "TransformerEncoderLayer",
@@ -127,6 +128,7 @@ def transformer(make: Any) -> None:
         _writes(call, model, parts, H, src, tgt)
         _learns(call, model, parts, H, src, tgt, pad)
     _lengths(make(11, 8, 2, 12, 1, 6))
+    _moves(make(11, 8, 2, 12, 1, 6))
     _drops(make)
     _starts(make, rng)
 
@@ -226,6 +228,16 @@ def _lengths(model: Any) -> None:
     check.raises("encode(src (1, 7)), max_len 6", lambda: model.encode(many), mentions=("6",))
     call = "decode(tgt (1, 7), memory, src_mask), max_len 6"
     check.raises(call, lambda: model.decode(many, memory, many > 0), mentions=("6",))
+
+
+def _moves(model: Any) -> None:
+    """The positions go where the model goes, here to the device without memory."""
+    model.to("meta")
+    tokens = torch.ones(2, 3, dtype=torch.long, device="meta")
+    call = 'Transformer(…).to("meta").embed(tokens on meta)'
+    why = "positions stay on the CPU when the model moves; a buffer moves with it."
+    got = welcome(call, lambda: model.embed(tokens), why, RuntimeError)
+    check.true(call, str(got.device) == "meta", f"the result is on {got.device}, expected meta.")
 
 
 def _drops(make: Any) -> None:

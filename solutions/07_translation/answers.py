@@ -2833,6 +2833,46 @@ class Transformer(nn.Module):
         return self.model(self.embedding(src), self.embedding(tgt)) @ self.embedding.weight.T
 
 
+# %% wrong Transformer: positions are a plain tensor
+# reads: positions stay on the CPU
+class Transformer(nn.Module):
+    def __init__(self, vocab_size, d_model, n_heads, d_hidden, n_layers, max_len, pad_id=0, dropout=0.1):
+        super().__init__()
+        self.d_model, self.pad_id, self.max_len = d_model, pad_id, max_len
+        self.embedding = nn.Embedding(vocab_size, d_model)
+        nn.init.normal_(self.embedding.weight, std=2.2 * d_model**-0.75)
+        self.dropout = nn.Dropout(dropout)
+        self.encoder = nn.ModuleList(EncoderBlock(d_model, n_heads, d_hidden, dropout) for _ in range(n_layers))
+        self.encoder_norm = nn.LayerNorm(d_model)
+        self.decoder = nn.ModuleList(DecoderBlock(d_model, n_heads, d_hidden, dropout) for _ in range(n_layers))
+        self.decoder_norm = nn.LayerNorm(d_model)
+        self.positions = blocks.sinusoidal_encoding(max_len, d_model)
+
+    def embed(self, tokens, start=0):
+        stop = start + tokens.shape[1]
+        if stop > self.max_len:
+            raise ValueError(f"positions up to {stop}, but max_len is {self.max_len}")
+        x = self.embedding(tokens) * math.sqrt(self.d_model)
+        return self.dropout(x + self.positions[start:stop])
+
+    def encode(self, src):
+        mask = (src != self.pad_id)[:, None, None, :]
+        x = self.embed(src)
+        for block in self.encoder:
+            x = block(x, mask)
+        return self.encoder_norm(x)
+
+    def decode(self, tgt, memory, src_mask):
+        causal = blocks.causal_mask(tgt.shape[1], tgt.shape[1]).to(tgt.device)
+        x = self.embed(tgt)
+        for block in self.decoder:
+            x = block(x, memory, causal, src_mask[:, None, None, :])
+        return functional.linear(self.decoder_norm(x), self.embedding.weight)
+
+    def forward(self, src, tgt):
+        return self.decode(tgt, self.encode(src), src != self.pad_id)
+
+
 # %% right Transformer: a tied linear layer
 class Transformer(nn.Module):
 
