@@ -631,7 +631,7 @@ print(tuning_draw.verdict())
 #
 # <details><summary>Answer</summary>The one in the rows: 2 % of more numbers are more directions for the same 1,100 rows. Rank 3 stays rank 3.</details>
 #
-# Were 600 steps fair? Full fine-tuning is done then: with twice as many its loss on other menus rises again (in this run). LoRA was not. So the last point, on the largest base alone, is LoRA at its best: rows, layers (rank 1) and the norms themselves (as in LongLoRA), still 2 % of the numbers, four times the steps, half the rate, more dropout. We chose all that by the loss on menus of the validation split.
+# Were 600 steps fair? Full fine-tuning is done then: with twice as many its loss on other menus rises again (in this run). LoRA was not. So the last point, on the largest base alone, is LoRA at its best: rows, layers (rank 1) and the norms themselves (as in LongLoRA), still 2 % of the numbers, four times the steps, half the rate, more dropout. We chose that among a dozen tries for its loss on menus of the validation split. But we had seen marks of the test, too, so its share is the hopeful end of what to expect.
 
 # %%
 ax = tuning_draw.by_size("menus BLEU", caption=tuning_draw.by_size_in_words("menus BLEU"))
